@@ -6,6 +6,9 @@
  * "nothing stored yet". Subjects: NATS syntax, tokens separated by dots; patterns may hold `*` (one token) and a final `>`.
  */
 
+/** Largest message, journal entry and store value: the 1 MiB of a default NATS server minus room for headers. */
+export const PAYLOAD_BYTES = 1_000_000
+
 // ── Bus: messages that may be lost ──────────────────────────────────────────────────────────────────────────────────
 
 export type Headers = Readonly<Record<string, string>>
@@ -29,7 +32,10 @@ export interface Subscription {
 }
 
 export interface Bus {
-  /** At most once; never waits. Throws `Disconnected` when there is no connection: nothing is buffered for later. */
+  /**
+   * At most once; never waits. Throws `Disconnected` when there is no connection (nothing is buffered for later) and
+   * `MessageTooLarge` above `PAYLOAD_BYTES`.
+   */
   publish(subject: string, data: Uint8Array, options?: { readonly reply?: string; readonly headers?: Headers }): void
   /** `queue`: one member of that group gets each message. A handler that throws is a bug: it reaches `onHandlerError`. */
   subscribe(
@@ -113,7 +119,11 @@ export interface Store {
     options?: { readonly ttlMs?: number },
   ): Promise<number | undefined>
   delete(key: string, revision: number): Promise<boolean>
-  /** The present entries under the pattern first, then every change. Resolves once the present ones were delivered. */
+  /**
+   * The present entries under the pattern first, then every change, in the order of revisions. Resolves once the present
+   * ones were delivered. A value that was soon replaced may be skipped, the newest never; after a lost connection the
+   * watcher catches up by itself.
+   */
   watch(pattern: string, listener: (change: StoreChange) => void): Promise<Subscription>
 }
 
@@ -155,8 +165,17 @@ export interface Connection {
   close(): Promise<void>
 }
 
+export interface ConnectOptions {
+  /** Shown to operators (connection name). */
+  readonly name: string
+  /** Drives timeouts and times to live. */
+  readonly clock: Clock
+  readonly entropy: Entropy
+  /** What a handler or watcher threw, with the subject or pattern; by default an uncaught exception. */
+  readonly onHandlerError?: (error: unknown, subject: string) => void
+}
+
 export interface Backend {
   readonly kind: 'memory' | 'nats' | 'sim'
-  /** `name` is shown to operators (connection name). `clock` drives timeouts and times to live. */
-  connect(options: { readonly name: string; readonly clock: Clock; readonly entropy: Entropy }): Promise<Connection>
+  connect(options: ConnectOptions): Promise<Connection>
 }

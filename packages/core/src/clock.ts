@@ -1,0 +1,29 @@
+/**
+ * The real clock. Code under the runtime takes a `Clock`; only this file reads the machine's time.
+ *
+ * 1. Timers never keep the process alive by themselves.
+ * 2. `after` never fires early: Node may fire up to a millisecond too soon, so what is left is waited for again.
+ */
+import type { Clock, Timer } from './ports.ts'
+
+/** Node fires a longer timer at once. Longer waits are made of several. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+export function realClock(): Clock {
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    after: (delayMs, run) => timer(performance.now() + delayMs, run),
+  }
+}
+
+function timer(dueMs: number, run: () => void): Timer {
+  let handle: NodeJS.Timeout
+  const arm = (): void => {
+    const leftMs = Math.min(Math.max(Math.ceil(dueMs - performance.now()), 0), LONGEST_TIMER_MS)
+    handle = setTimeout(() => (performance.now() < dueMs ? arm() : run()), leftMs)
+    handle.unref()
+  }
+  arm()
+  return { cancel: () => clearTimeout(handle) }
+}
