@@ -8,9 +8,19 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     restoreMocks: true,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/*.test.ts'],
+        },
+      },
+      // Several processes and real time: one file after the other, so that each has the machine to itself.
+      { extends: true, test: { name: 'cluster', include: ['test/**/*.test.ts'], fileParallelism: false } },
+    ],
   },
 })
