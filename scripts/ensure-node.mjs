@@ -1,10 +1,13 @@
-// node_modules exactly as package-lock.json says, with the pinned Node in node_modules/.bin.
+// node_modules exactly as package-lock.json says, with the pinned Node in node_modules/.bin. Level `runtime` is what
+// `npm start` needs, half the size of `dev`.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Problem, say } from './report.mjs'
 import { lastLines, run } from './run.mjs'
+
+/** @typedef {'runtime' | 'dev'} Level */
 
 const windows = process.platform === 'win32'
 const STAMP = 'node_modules/.ensure'
@@ -21,16 +24,22 @@ const PACKAGES = /** @type {Record<string, string>} */ ({
 /**
  * `by-hand`: someone ran `npm install`, and npm's record of node_modules agrees with the lock file.
  * @param {string} root
+ * @param {Level} level
  * @returns {'current' | 'by-hand' | 'stale'}
  */
-export function nodeState(root) {
-  if (read(join(root, STAMP)) === lockHash(root)) return 'current'
-  return npmHasInstalled(root) ? 'by-hand' : 'stale'
+export function nodeState(root, level) {
+  const stamp = read(join(root, STAMP))
+  if (stamp === stampOf(root, 'dev') || stamp === stampOf(root, level)) return 'current'
+  return npmHasInstalled(root, level) ? 'by-hand' : 'stale'
 }
 
-/** @param {string} root */
-export async function installNode(root) {
-  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
+/** The level to install: a lock file that changed must not take a developer's tools away. @param {string} root @param {Level} wanted @returns {Level} */
+export const nodeLevel = (root, wanted) => (read(join(root, STAMP)).endsWith(' dev') ? 'dev' : wanted)
+
+/** @param {string} root @param {Level} level */
+export async function installNode(root, level) {
+  const which = level === 'dev' ? '--include=dev' : '--omit=dev'
+  const args = ['ci', which, '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
   // The npm that runs us, by its own Node: the one we run on may lie in the node_modules that npm deletes first.
   const npm = process.env['npm_execpath']
   const node = process.env['npm_node_execpath'] ?? process.execPath
@@ -38,16 +47,16 @@ export async function installNode(root) {
     ? await run(node, [npm, ...args], { cwd: root, beat: 'npm ci' })
     : await run('npm', args, { cwd: root, beat: 'npm ci', shell: windows })
   if (!ended.ok) throw new Problem(`npm ci failed:\n${lastLines(ended)}\n  ${advice(ended.output)}`)
-  settleNode(root)
+  settleNode(root, level)
   say(`node_modules ready after ${ended.seconds.toFixed(1)} s`)
 }
 
-/** What is left to do once npm has put the packages there. @param {string} root */
-export function settleNode(root) {
+/** What is left to do once npm has put the packages there. @param {string} root @param {Level} level */
+export function settleNode(root, level) {
   const binary = binaryOf(root)
   if (binary !== undefined && spawnSync(binary, ['--version']).status === 0) linkPinnedNode(root)
   else goOnWithSystemNode(root)
-  writeFileSync(join(root, STAMP), lockHash(root))
+  writeFileSync(join(root, STAMP), stampOf(root, level))
 }
 
 /** The pinned Node's executable, or the running one on a platform without. @param {string} root */
@@ -60,7 +69,7 @@ export const pinnedNode = (root) => binaryOf(root) ?? process.execPath
  */
 export function linkPinnedNode(root) {
   const link = linkPath(root)
-  if (existsSync(link)) return
+  rmSync(link, { force: true }) // it may lead to nowhere
   mkdirSync(dirname(link), { recursive: true })
   const name = PACKAGES[PLATFORM]
   if (windows) writeFileSync(link, `@"%~dp0\\..\\${name}\\bin\\node.exe" %*\r\n`)
@@ -80,18 +89,20 @@ function goOnWithSystemNode(root) {
   say(`${what}; going on with the system's ${process.version}`)
 }
 
-/** Whether npm's own record of node_modules agrees with the lock file: true after an `npm install` by hand. @param {string} root */
-function npmHasInstalled(root) {
+/** @param {string} root @param {Level} level */
+function npmHasInstalled(root, level) {
   const record = read(join(root, 'node_modules/.package-lock.json'))
   if (record === '') return false
-  /** @typedef {{ version?: string, integrity?: string, optional?: boolean, devOptional?: boolean, peer?: boolean, link?: boolean }} Entry */
+  /** @typedef {{ version?: string, integrity?: string, dev?: boolean, optional?: boolean, devOptional?: boolean, peer?: boolean, link?: boolean }} Entry */
   const installed = /** @type {Record<string, Entry>} */ (JSON.parse(record).packages)
   const { '': _, ...wanted } = /** @type {Record<string, Entry>} */ (
     JSON.parse(read(join(root, 'package-lock.json'))).packages
   )
   const isThere = Object.entries(wanted).every(([path, want]) => {
     const have = installed[path]
-    if (have === undefined) return want.optional === true || want.devOptional === true || want.peer === true
+    if (have === undefined) {
+      return Boolean(want.optional || want.devOptional || want.peer || (level === 'runtime' && want.dev))
+    }
     return have.version === want.version && (want.integrity === undefined || have.integrity === want.integrity)
   })
   return isThere && Object.keys(installed).every((path) => path in wanted)
@@ -108,12 +119,11 @@ function advice(output) {
   return 'Start again; if it stays, remove node_modules and run `npm ci` to see all of its output.'
 }
 
-/** @param {string} root */
-const lockHash = (root) =>
-  createHash('sha256')
-    .update(`${PLATFORM}\n`)
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex')
+/** @param {string} root @param {Level} level */
+const stampOf = (root, level) => {
+  const lock = readFileSync(join(root, 'package-lock.json'))
+  return `${createHash('sha256').update(`${PLATFORM}\n`).update(lock).digest('hex')} ${level}`
+}
 
 /** @param {string} root */
 function binaryOf(root) {
