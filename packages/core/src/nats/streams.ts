@@ -1,0 +1,126 @@
+/**
+ * The stream and the bucket of a namespace: their names, settings, creation and check.
+ *
+ * 1. They are created only when asked for (`initialise`), never changed: a node that finds something else refuses.
+ * 2. The journal can neither be purged nor have entries deleted, and is full rather than forgetful.
+ */
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from '@nats-io/jetstream'
+import { Kvm } from '@nats-io/kv'
+import { token } from '../address.ts'
+import { LogUnavailable, UnsupportedVersion } from '../errors.ts'
+import { type Api, isStreamNotFound, request } from './api.ts'
+import type { StreamFacts } from './durability.ts'
+import { MARKER_MS } from './store.ts'
+import { FORMAT, FORMAT_KEY, ID_KEY } from './stream-identity.ts'
+
+/** The message with its headers; entries are held below that (`PAYLOAD_BYTES`). */
+const MESSAGE_BYTES = 1_048_576
+
+/** Stream and bucket names know no `=`, the escape of our tokens. */
+const nameOf = (namespace: string): string => token(namespace).replaceAll('=', '_x')
+export const journalStream = (namespace: string): string => `TR_${nameOf(namespace)}_J`
+export const bucketName = (namespace: string): string => `TR_${nameOf(namespace)}`
+
+export interface Wanted {
+  readonly namespace: string
+  /** Pattern of all journal subjects. */
+  readonly subjects: string
+  readonly replicas: number
+}
+
+/** The journal's stream as it is, created first when `initialise` says so. */
+export async function openJournal(api: Api, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
+  const name = journalStream(wanted.namespace)
+  const found = await find(api, name)
+  const info = found ?? (await createJournal(api, wanted, name, initialise))
+  const id = info.config.metadata?.[ID_KEY]
+  const format = info.config.metadata?.[FORMAT_KEY]
+  if (!id || !info.config.subjects.includes(wanted.subjects)) {
+    throw new LogUnavailable(
+      `the stream '${name}' was not created by Troupe for '${wanted.subjects}': choose another namespace`,
+    )
+  }
+  if (format !== FORMAT) {
+    throw new UnsupportedVersion(`the stream '${name}' has format ${format}; this version reads and writes ${FORMAT}`)
+  }
+  return info
+}
+
+async function createJournal(api: Api, wanted: Wanted, name: string, initialise: boolean): Promise<StreamInfo> {
+  if (!initialise) throw missing(wanted.namespace, `stream '${name}'`)
+  try {
+    return await request(api, `create the stream '${name}'`, () =>
+      api.jsm.streams.add({
+        name,
+        subjects: [wanted.subjects],
+        description: `Troupe journal of namespace ${wanted.namespace}`,
+        storage: StorageType.File,
+        retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.New,
+        num_replicas: wanted.replicas,
+        max_msg_size: MESSAGE_BYTES,
+        allow_direct: true,
+        deny_delete: true,
+        deny_purge: true,
+        metadata: { [ID_KEY]: api.entropy.hex(128), [FORMAT_KEY]: FORMAT },
+      }),
+    )
+  } catch (error) {
+    // Another node may have been faster: its id differs from ours, so the server refuses our settings.
+    const found = await find(api, name)
+    if (found) return found
+    throw error
+  }
+}
+
+/** Makes sure the bucket is there and remembers times to live. */
+export async function openBucket(api: Api, wanted: Wanted, initialise: boolean): Promise<void> {
+  const bucket = bucketName(wanted.namespace)
+  let info = await find(api, `KV_${bucket}`)
+  if (!info) {
+    if (!initialise) throw missing(wanted.namespace, `bucket '${bucket}'`)
+    await request(api, `create the bucket '${bucket}'`, async () => {
+      await new Kvm(api.nc).create(bucket, {
+        description: `Troupe members and shards of namespace ${wanted.namespace}`,
+        history: 1,
+        markerTTL: MARKER_MS,
+        replicas: wanted.replicas,
+        storage: StorageType.File,
+      })
+    })
+    info = await find(api, `KV_${bucket}`)
+  }
+  if (info?.config.allow_msg_ttl !== true) {
+    throw new LogUnavailable(`the bucket '${bucket}' has no times to live per key: delete it and initialise again`)
+  }
+}
+
+async function find(api: Api, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await request(api, `find the stream '${name}'`, () => api.jsm.streams.info(name))
+  } catch (error) {
+    if (isStreamNotFound(error)) return undefined
+    throw error
+  }
+}
+
+const missing = (namespace: string, what: string): LogUnavailable =>
+  new LogUnavailable(
+    `the namespace '${namespace}' has no ${what}. Create it once with nats({ initialise: true }) or \`troupe cluster init\`.`,
+  )
+
+export function factsOf(info: StreamInfo, connectedTo: string): StreamFacts {
+  const { config, cluster } = info
+  const holders = [cluster?.leader, ...(cluster?.replicas ?? []).map((peer) => peer.name)].filter((name) => name)
+  return {
+    stream: config.name,
+    replicas: config.num_replicas,
+    storage: config.storage,
+    persistMode: config.persist_mode ?? 'default',
+    discard: config.discard,
+    maxAge: config.max_age,
+    maxPerSubject: config.max_msgs_per_subject,
+    // A server without a cluster names no holders: it is the one we talk to.
+    servers: holders.length > 0 ? holders.flatMap((name) => name ?? []) : [connectedTo],
+  }
+}
