@@ -1,0 +1,122 @@
+/**
+ * The port to a language model, and the errors a call can end with.
+ *
+ * 1. `complete` makes at most one provider call: whoever calls it owns retries.
+ * 2. It settles soon after `signal` aborts, with the signal's reason when that is a `ModelError`.
+ * 3. It rejects with `ModelError` only. `applied: 'unknown'` means: the provider may have done, and billed, the work.
+ * 4. No key and no header of a request is ever part of an error.
+ */
+import { type Applied, type Details, TroupeError } from '@troupe/core'
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
+export type AnswerFormat =
+  | { readonly kind: 'json' }
+  | { readonly kind: 'json-schema'; readonly schema: unknown; readonly name?: string; readonly strict?: boolean }
+
+export interface ModelRequest {
+  readonly messages: readonly ChatMessage[]
+  readonly temperature?: number
+  readonly maxTokens?: number
+  readonly topP?: number
+  readonly seed?: number
+  readonly stop?: readonly string[]
+  readonly format?: AnswerFormat
+}
+
+export interface Usage {
+  readonly promptTokens: number
+  readonly completionTokens: number
+}
+
+export type FinishReason = 'stop' | 'length' | 'content_filter'
+
+export interface ModelAnswer {
+  readonly text: string
+  readonly finishReason: FinishReason
+  /** Absent when the provider did not report it: unknown is not zero. */
+  readonly usage?: Usage
+  /** What the provider itself says the call cost. */
+  readonly costUsd?: number
+}
+
+export interface Model {
+  readonly name: string
+  readonly provider: string
+  complete(request: ModelRequest, options: { readonly signal: AbortSignal }): Promise<ModelAnswer>
+}
+
+/** What each code means to a caller: ask again later or not, and whether the provider may have worked for us. */
+const codes = {
+  Unauthorized: { retryable: false, applied: 'no' },
+  /** The provider's own limit on money; ours is `BudgetExceeded`. */
+  QuotaExhausted: { retryable: false, applied: 'no' },
+  BudgetExceeded: { retryable: false, applied: 'no' },
+  PriceUnknown: { retryable: false, applied: 'no' },
+  RateLimited: { retryable: true, applied: 'no' },
+  /** Our own queue is full. */
+  Busy: { retryable: true, applied: 'no' },
+  ContextTooLong: { retryable: false, applied: 'no' },
+  UnknownModel: { retryable: false, applied: 'no' },
+  InvalidRequest: { retryable: false, applied: 'no' },
+  Unsupported: { retryable: false, applied: 'no' },
+  UnsupportedVersion: { retryable: false, applied: 'no' },
+  Timeout: { retryable: true, applied: 'unknown' },
+  Cancelled: { retryable: false, applied: 'unknown' },
+  ServerFailed: { retryable: true, applied: 'unknown' },
+  Unreachable: { retryable: true, applied: 'unknown' },
+  MalformedAnswer: { retryable: true, applied: 'unknown' },
+  AnswerTooLarge: { retryable: false, applied: 'unknown' },
+} as const satisfies Record<string, { retryable: boolean; applied: Applied }>
+
+export type ModelErrorCode = keyof typeof codes
+
+export interface ModelErrorFields {
+  readonly retryAfterMs?: number
+  /** HTTP status of the provider. */
+  readonly status?: number
+  readonly provider?: string
+  readonly requestId?: string
+}
+
+export class ModelError extends TroupeError {
+  readonly code: ModelErrorCode
+  override readonly retryable: boolean
+  override readonly applied: Applied
+  readonly fields: ModelErrorFields
+
+  constructor(code: ModelErrorCode, message: string, fields: ModelErrorFields = {}, cause?: unknown) {
+    const details: Details = { ...fields }
+    super(message, details, cause)
+    this.code = code
+    this.retryable = codes[code].retryable
+    this.applied = codes[code].applied
+    this.fields = fields
+  }
+}
+
+/** The error a call ends with when its signal aborts. */
+export function abortError(signal: AbortSignal): ModelError {
+  const reason: unknown = signal.reason
+  if (reason instanceof ModelError) return reason
+  const timedOut = reason instanceof DOMException && reason.name === 'TimeoutError'
+  return timedOut
+    ? new ModelError('Timeout', 'the model did not answer in the time given')
+    : new ModelError('Cancelled', 'the model call was cancelled')
+}
+
+/** Anything a model threw that is no `ModelError` breaks the port's promise 3; it is reported, never passed on raw. */
+export function asModelError(error: unknown, signal: AbortSignal): ModelError {
+  if (error instanceof ModelError) return error
+  if (signal.aborted) return abortError(signal)
+  const name = error instanceof Error ? error.name : typeof error
+  return new ModelError(
+    'ServerFailed',
+    `the model client failed with ${name}, which is a bug of that client`,
+    {},
+    error,
+  )
+}
