@@ -5,11 +5,13 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Problem, say } from './report.mjs'
-import { lastLines, run } from './run.mjs'
+import { run, sixLines } from './run.mjs'
 
 /** @typedef {'runtime' | 'dev'} Level */
 
 const windows = process.platform === 'win32'
+// npm's own are 10 s and 60 s: without a network it would take over a minute to say so.
+const QUICK_RETRIES = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=4000']
 const STAMP = 'node_modules/.ensure'
 const OLDEST = { major: 22, minor: 15 }
 const PLATFORM = `${process.platform}-${process.arch}`
@@ -39,14 +41,14 @@ export const nodeLevel = (root, wanted) => (read(join(root, STAMP)).endsWith(' d
 /** @param {string} root @param {Level} level */
 export async function installNode(root, level) {
   const which = level === 'dev' ? '--include=dev' : '--omit=dev'
-  const args = ['ci', which, '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
+  const args = ['ci', which, '--include=optional', '--no-audit', '--no-fund', '--loglevel=error', ...QUICK_RETRIES]
   // The npm that runs us, by its own Node: the one we run on may lie in the node_modules that npm deletes first.
   const npm = process.env['npm_execpath']
   const node = process.env['npm_node_execpath'] ?? process.execPath
   const ended = npm?.endsWith('npm-cli.js')
     ? await run(node, [npm, ...args], { cwd: root, beat: 'npm ci' })
     : await run('npm', args, { cwd: root, beat: 'npm ci', shell: windows })
-  if (!ended.ok) throw new Problem(`npm ci failed:\n${lastLines(ended)}\n  ${advice(ended.output)}`)
+  if (!ended.ok) throw new Problem(`npm ci failed:\n${sixLines(ended, 'first')}\n  ${advice(ended.output)}`)
   settleNode(root, level)
   say(`node_modules ready after ${ended.seconds.toFixed(1)} s`)
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { Problem, say } from './report.mjs'
-import { lastLines, run } from './run.mjs'
+import { run, sixLines } from './run.mjs'
 
 const windows = process.platform === 'win32'
 const MARKER = '.made-by-troupe'
@@ -54,18 +54,18 @@ export async function installPython(root, layers, python) {
     mkdirSync(venv)
     writeFileSync(join(venv, MARKER), '')
     const made = await runHere(python.command, ['-m', 'venv', '--without-pip', venv]) // needs no ensurepip
-    if (!made.ok) throw new Problem(`${python.command} -m venv failed:\n${lastLines(made)}`)
+    if (!made.ok) throw new Problem(`${python.command} -m venv failed:\n${sixLines(made, 'last')}`)
   }
   const minor = runningMinor(root)
   let install = await getUv(root, python, runHere)
   for (const { name, lock, stamp } of layers) {
     let ended = install && (await runHere(install.command, [...install.args, '-r', lock], `Python packages (${name})`))
     if (!ended?.ok) {
-      say(`without uv${ended ? ` (${lastLines(ended).trim().split('\n').at(-1)})` : ''}; pip takes longer`)
+      say(`without uv${ended ? ` (${sixLines(ended, 'last').trim().split('\n').at(-1)})` : ''}; pip takes longer`)
       install = await getPip(root, python, runHere)
       ended = await runHere(install.command, [...install.args, '-r', lock], `Python packages (${name}) by pip`)
     }
-    if (!ended.ok) throw new Problem(`could not install ${lock}:\n${lastLines(ended)}\n  ${NEEDS_INDEX}`)
+    if (!ended.ok) throw new Problem(`could not install ${lock}:\n${sixLines(ended, 'last')}\n  ${NEEDS_INDEX}`)
     if (name === 'runtime') linkWorker(root)
     writeFileSync(join(venv, stamp), stampOf(root, lock, minor))
     say(`Python packages (${name}) ready after ${ended.seconds.toFixed(1)} s`)
@@ -113,7 +113,7 @@ async function getPip(root, python, runHere) {
   const ended = await runHere(command, ['-m', 'ensurepip', '--default-pip'], 'pip')
   if (!ended.ok) {
     throw new Problem(
-      `${python.command} has no ensurepip, and uv is not to be had without pip:\n${lastLines(ended)}\n  Debian, Ubuntu: sudo apt install python3-venv`,
+      `${python.command} has no ensurepip, and uv is not to be had without pip:\n${sixLines(ended, 'last')}\n  Debian, Ubuntu: sudo apt install python3-venv`,
     )
   }
   return { command, args: ['-m', 'pip', 'install', ...LOCKED] }

@@ -7,7 +7,6 @@ import { installNode, nodeLevel, nodeState, settleNode } from './ensure-node.mjs
 import { installPython, pythonEnv, refuseForeignVenv, staleLayers } from './ensure-python.mjs'
 import { findPython } from './find-python.mjs'
 import { Problem, say } from './report.mjs'
-import { endOnSignals } from './run.mjs'
 
 // Measured on Linux x64 from empty caches, compressed.
 const NPM_MB = { runtime: 70, dev: 145 }
@@ -44,7 +43,6 @@ async function ensure() {
   })
 }
 
-endOnSignals()
 try {
   await ensure()
 } catch (error) {

@@ -1,9 +1,12 @@
-// Runs one program to its end, never silently for long, and never leaves it behind when this process ends.
+// Runs one program to its end, never silently for long, and never leaves it behind: a signal to this process is passed
+// on, and this process ends when the program has.
 import { spawn } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
 import { say } from './report.mjs'
 
 const BEAT_MS = 3000
+const GRACE_MS = 3000
+const SIGNALS = /** @type {const} */ ({ SIGINT: 130, SIGTERM: 143 })
 
 /**
  * @typedef {object} Ended
@@ -26,15 +29,24 @@ export function run(command, args, { cwd, env = process.env, shell = false, beat
     const seconds = () => (performance.now() - startedAt) / 1000
     let output = ''
     const child = spawn(command, args, { cwd, env, shell, windowsHide: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    const kill = () => void child.kill()
+    const kill = () => void child.kill('SIGKILL')
+    /** @type {number | undefined} */
+    let exitCode
+    /** @param {keyof typeof SIGNALS} signal */
+    const stop = (signal) => {
+      exitCode = SIGNALS[signal]
+      child.kill(signal)
+      setTimeout(kill, GRACE_MS).unref()
+    }
     const timer = beat === undefined ? undefined : setInterval(() => say(`${beat}: ${seconds().toFixed(0)} s`), BEAT_MS)
     /** @param {boolean} ok @param {string} why */
     const end = (ok, why) => {
       clearInterval(timer)
-      process.off('exit', kill)
+      process.off('exit', kill).off('SIGINT', stop).off('SIGTERM', stop)
+      if (exitCode !== undefined) process.exit(exitCode)
       resolve({ ok, output, why, seconds: seconds() })
     }
-    process.once('exit', kill)
+    process.once('exit', kill).once('SIGINT', stop).once('SIGTERM', stop)
     for (const [from, to] of /** @type {const} */ ([
       [child.stdout, process.stdout],
       [child.stderr, process.stderr],
@@ -49,17 +61,11 @@ export function run(command, args, { cwd, env = process.env, shell = false, beat
   })
 }
 
-/** The last lines of what a program said, indented for a message.
- * @param {Ended} ended */
-export const lastLines = ({ output, why }) =>
+/** Six lines of what a program said, indented for a message: npm begins with the cause, Python ends with it.
+ * @param {Ended} ended @param {'first' | 'last'} which */
+export const sixLines = ({ output, why }, which) =>
   (output.trim() || why)
     .split('\n')
-    .slice(-6)
+    .slice(...(which === 'first' ? [0, 6] : [-6]))
     .map((line) => `    ${line}`)
     .join('\n')
-
-/** Ends this process, and with it what `run` has started, on Ctrl-C or a polite kill. */
-export function endOnSignals() {
-  process.once('SIGINT', () => process.exit(130))
-  process.once('SIGTERM', () => process.exit(143))
-}

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { endOnSignals } from './run.mjs'
 import { suites } from './suites.mjs'
 
 /** @import { Outcome, Suite } from './suites.mjs' */
@@ -15,7 +14,6 @@ const LANES = 2
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-test-'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
-endOnSignals()
 
 const chosen = choose(parseArgs({ options: { only: { type: 'string' } } }).values.only)
 /** @type {Map<Suite, Outcome>} */
