@@ -44,8 +44,8 @@ export interface NatsOptions {
   readonly initialise?: boolean
   /** Monitoring addresses of all servers (`http://host:8222`): proof of the `-fsync` tiers. */
   readonly monitoring?: readonly string[]
-  /** What is known of servers already, for example `NatsServer.fact` of one that was started here. */
-  readonly known?: readonly ServerFact[]
+  /** Servers whose settings are known otherwise, for example `NatsServer.durabilityProof`. */
+  readonly durabilityProof?: readonly ServerFact[]
 }
 
 export interface NatsBackend extends Backend {
@@ -75,7 +75,7 @@ async function open(
     const wanted = { namespace, subjects, replicas: wished.startsWith('r3') ? 3 : 1 }
     const info = await openJournal(api, wanted, initialise)
     await openBucket(api, wanted, initialise)
-    const known = [...(options.known ?? []), ...(await askServers(options.monitoring ?? []))]
+    const known = [...(options.durabilityProof ?? []), ...(await askServers(options.monitoring ?? []))]
     const durability = judge(wished, factsOf(info, nc.info?.server_name ?? ''), known)
 
     const inbox = new Inbox(nc, entropy.hex(96), onHandlerError)

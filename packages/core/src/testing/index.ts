@@ -1,0 +1,3 @@
+/** `@troupe/core/testing`: what tests of users need; free of any test framework. */
+export { eventually } from './eventually.ts'
+export { natsServer, type TestServer } from './nats-server.ts'
