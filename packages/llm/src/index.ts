@@ -1,1 +1,20 @@
-export {}
+export { type Budget, openBudget, type Price, priceOf } from './budget.ts'
+export { type ConfiguredModel, type ModelConfig, modelFrom } from './configured.ts'
+export { Ledger, type LedgerEntry, type Totals } from './ledger.ts'
+export {
+  type AnswerFormat,
+  type ChatMessage,
+  type FinishReason,
+  type Model,
+  type ModelAnswer,
+  ModelError,
+  type ModelErrorCode,
+  type ModelErrorFields,
+  type ModelRequest,
+  type Usage,
+} from './model.ts'
+export { STAND_IN_NAME, STAND_IN_NOTE, standInAnswer } from './nearest-neighbour.ts'
+export { type OpenAiCompatibleConfig, openAiCompatible } from './openai-compatible.ts'
+export { type ModelService, type ModelServiceStats, type ServeModels, serveModels } from './service.ts'
+export { type StandIn, standInModel, startStandIn } from './stand-in-server.ts'
+export type { ModelRecord } from './till.ts'
