@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { say } from './report.mjs'
 
 const BEAT_MS = 3000
-const GRACE_MS = 3000
+const GRACE_MS = 10_000
 const SIGNALS = /** @type {const} */ ({ SIGINT: 130, SIGTERM: 143 })
 
 /**
@@ -35,7 +35,8 @@ export function run(command, args, { cwd, env = process.env, shell = false, beat
     /** @param {keyof typeof SIGNALS} signal */
     const stop = (signal) => {
       exitCode = SIGNALS[signal]
-      child.kill(signal)
+      // A terminal has sent SIGINT to the program as well. It is also the signal after which pytest clears up.
+      if (signal !== 'SIGINT') child.kill('SIGINT')
       setTimeout(kill, GRACE_MS).unref()
     }
     const timer = beat === undefined ? undefined : setInterval(() => say(`${beat}: ${seconds().toFixed(0)} s`), BEAT_MS)

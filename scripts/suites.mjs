@@ -7,7 +7,7 @@ import { run } from './run.mjs'
 
 /** @typedef {{ name: string, reason: string }} Skip */
 /** @typedef {{ passed: number, failed: number, skipped: Skip[] }} Counts */
-/** @typedef {Counts & { output: string, seconds: number }} Outcome */
+/** @typedef {Counts & { output: string, note?: string, seconds: number }} Outcome `note`: what the output does not say */
 /** @typedef {{ root: string, scratch: string, echo: boolean }} Context `scratch`: a folder for reports */
 /**
  * @typedef {object} Suite
@@ -53,16 +53,15 @@ export const suites = [
  */
 async function check(root, echo, commands) {
   let output = ''
+  let note = ''
   let seconds = 0
-  let ok = true
   for (const [command, ...args] of commands) {
     const ended = await run(command, args, { cwd: root, echo })
     output += ended.output
     seconds += ended.seconds
-    ok &&= ended.ok
-    if (!ended.ok) output += `${args.slice(0, 3).join(' ')}: ${ended.why}\n`
+    if (!ended.ok) note += `${args.slice(0, 3).join(' ')}: ${ended.why}\n`
   }
-  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], output, seconds }
+  return { passed: note ? 0 : 1, failed: note ? 1 : 0, skipped: [], output, note, seconds }
 }
 
 /** @type {typeof check} */
@@ -123,12 +122,12 @@ function attribute(attributes, name) {
  * @returns {Outcome}
  */
 function settle(counts, ended) {
+  const { ok, output, why, seconds } = ended
   const ranNothing = counts.passed + counts.failed + counts.skipped.length === 0
-  if (ranNothing || (!ended.ok && counts.failed === 0)) {
-    const why = ranNothing ? 'no test ran' : ended.why
-    return { ...counts, failed: 1, output: `${ended.output}\n${why}\n`, seconds: ended.seconds }
-  }
-  return { ...counts, output: ended.output, seconds: ended.seconds }
+  if (ranNothing) return { ...counts, failed: 1, output, note: 'no test ran\n', seconds }
+  if (!ok && counts.failed === 0)
+    return { ...counts, failed: 1, output, note: `no test failed, but: ${why}\n`, seconds }
+  return { ...counts, output, seconds }
 }
 
 /** @param {import('./run.mjs').Ended} ended @returns {Outcome} */
@@ -136,7 +135,8 @@ const crashed = ({ output, why, seconds }) => ({
   passed: 0,
   failed: 1,
   skipped: [],
-  output: `${output}\nended without a report: ${why}\n`,
+  output,
+  note: `ended without a report: ${why}\n`,
   seconds,
 })
 
@@ -147,7 +147,8 @@ function pythonIsMissing(root) {
     passed: 0,
     failed: 1,
     skipped: [],
-    output: 'python/pyproject.toml is missing, so nothing of it can run\n',
+    output: '',
+    note: 'python/pyproject.toml is missing, so nothing of it can run\n',
     seconds: 0,
   }
 }

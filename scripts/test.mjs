@@ -28,7 +28,6 @@ await Promise.all(Array.from({ length: LANES }, lane))
 for (const suite of chosen.filter(({ alone }) => alone)) {
   console.log(`\n=== ${suite.name}`)
   const outcome = await suite.run({ root, scratch, echo: true })
-  if (outcome.failed > 0 && outcome.passed === 0) process.stdout.write(outcome.output.slice(-400))
   finish(suite, outcome)
 }
 
@@ -55,6 +54,7 @@ async function lane() {
 /** @param {Suite} suite @param {Outcome} outcome */
 function finish(suite, outcome) {
   outcomes.set(suite, outcome)
+  if (outcome.note) process.stdout.write(outcome.note)
   console.log(`--- ${suite.name}: ${outcome.passed} passed, ${outcome.failed} failed (${outcome.seconds.toFixed(1)} s)`)
 }
 
