@@ -3,7 +3,7 @@
  *
  * 1. `check` throws `Disconnected` before anything reaches the client's buffer: what is published while disconnected must not
  *    arrive after the reconnect, long past its deadline.
- * 2. Listeners hear each change once, in order; the last one is `false` when the connection is closed.
+ * 2. Listeners hear each change once, in order. Closing is the last loss.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Disconnected } from '../errors.ts'
@@ -12,7 +12,7 @@ import type { Subscription } from '../ports.ts'
 export class Connectivity {
   readonly #listeners = new Set<(connected: boolean) => void>()
   #connected = true
-  #closed = false
+  readonly #end = new AbortController()
 
   constructor(nc: NatsConnection) {
     void this.#watch(nc)
@@ -23,11 +23,11 @@ export class Connectivity {
   }
 
   get closed(): boolean {
-    return this.#closed
+    return this.#end.signal.aborted
   }
 
   check(): void {
-    if (this.#closed) throw new Disconnected('the connection to NATS is closed')
+    if (this.closed) throw new Disconnected('the connection to NATS is closed')
     if (!this.#connected) throw new Disconnected('no connection to NATS now; it is being restored')
   }
 
@@ -39,23 +39,25 @@ export class Connectivity {
 
   /** Resolves when there is a connection again, or the signal aborts. Rejects when there will never be one. */
   restored(signal: AbortSignal): Promise<void> {
-    if (this.#closed) return Promise.reject(new Disconnected('the connection to NATS is closed'))
+    if (this.closed) return Promise.reject(new Disconnected('the connection to NATS is closed'))
     if (this.#connected || signal.aborted) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const done = (): void => {
         subscription.unsubscribe()
         signal.removeEventListener('abort', done)
-        if (this.#closed) reject(new Disconnected('the connection to NATS is closed'))
+        this.#end.signal.removeEventListener('abort', done)
+        if (this.closed) reject(new Disconnected('the connection to NATS is closed'))
         else resolve()
       }
       const subscription = this.onChange(done)
       signal.addEventListener('abort', done)
+      this.#end.signal.addEventListener('abort', done)
     })
   }
 
   close(): void {
-    this.#closed = true
-    if (!this.#set(false)) this.#tell()
+    this.#end.abort()
+    this.#set(false)
   }
 
   async #watch(nc: NatsConnection): Promise<void> {
@@ -68,14 +70,9 @@ export class Connectivity {
     this.close()
   }
 
-  #set(connected: boolean): boolean {
-    if (connected === this.#connected) return false
+  #set(connected: boolean): void {
+    if (connected === this.#connected) return
     this.#connected = connected
-    this.#tell()
-    return true
-  }
-
-  #tell(): void {
-    for (const listener of this.#listeners) listener(this.#connected)
+    for (const listener of this.#listeners) listener(connected)
   }
 }

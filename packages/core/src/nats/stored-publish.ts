@@ -110,8 +110,11 @@ function headerText({ stream, expected, ttlMs, headers }: StoredPublish): string
   return `${text}\r\n`
 }
 
+/** What an acknowledgement is read from. */
+export type Ack = Pick<Exclude<Answer, 'no-responders'>, 'data'> | 'no-responders'
+
 /** Exported for its tests. */
-export function outcomeOf(answer: Answer, stream: string, subject: string): AppendOutcome {
+export function outcomeOf(answer: Ack, stream: string, subject: string): AppendOutcome {
   if (answer === 'no-responders') {
     // No stream listens, or its leader is being elected. Nothing was stored, but the caller should try again.
     const cause = new LogUnavailable(`no stream takes '${subject}' now; expected '${stream}'`, { noResponders: true })
