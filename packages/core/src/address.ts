@@ -77,6 +77,9 @@ export class Subjects {
 
   command = (shard: ShardName, address: Address): string => this.#of('c', shard, address)
   commandsOf = (shard: ShardName): string => `${this.#root}.c.${shard}.>`
+  /** Commands from actors: only the node role may publish here, so a sender named in them is believed. */
+  internal = (shard: ShardName, address: Address): string => this.#of('i', shard, address)
+  internalsOf = (shard: ShardName): string => `${this.#root}.i.${shard}.>`
   journal = (shard: ShardName, address: Address): string => this.#of('j', shard, address)
   journalOf = (shard: ShardName): string => `${this.#root}.j.${shard}.>`
   /** The whole journal of the namespace. */

@@ -1,3 +1,41 @@
-export * from './address.ts'
+export {
+  type ActorDef,
+  type ActorPolicy,
+  type AnyActorDef,
+  defineActor,
+  type Restart,
+  type SupervisionSpec,
+} from './actor.ts'
+export {
+  type Address,
+  addressOf,
+  fromToken,
+  type ShardName,
+  Subjects,
+  shardOf,
+  splitAddress,
+  token,
+} from './address.ts'
+export { realClock } from './clock.ts'
+export { canonical, decode, encode, hashOf, type Json } from './codec.ts'
+export { type Effect, type EffectClass, type EffectContext, effect } from './effect.ts'
+export { cryptoEntropy, seededEntropy } from './entropy.ts'
 export * from './errors.ts'
-export * from './ports.ts'
+export { memory } from './memory/backend.ts'
+export type * from './ports.ts'
+export {
+  type ActorInput,
+  type AnyProtocol,
+  type EventIn,
+  type EventOut,
+  type Protocol,
+  protocol,
+  type Reply,
+  type ReplyTo,
+} from './protocol.ts'
+export type { Ref, View } from './ref.ts'
+export type { AskOptions, Cause, EffectRuntime } from './runtime.ts'
+export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
+export type { JournalRecord, Step, StepId } from './step.ts'
+export { createSystem, type System, type SystemOptions } from './system.ts'
+export { isJson, jsonHeaders, packWire, unpackWire } from './wire.ts'

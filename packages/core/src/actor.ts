@@ -1,0 +1,74 @@
+/** An actor definition: a protocol, the logic that speaks it, and the policy that keeps it alive. */
+import type { AnyActorLogic, EventFromLogic } from 'xstate'
+import { checkLogic } from './check-logic.ts'
+import { LogicRefused } from './errors.ts'
+import type { AnyProtocol, EventOut } from './protocol.ts'
+import type { Schemas } from './schema.ts'
+
+/** Which ends of an actor bring it back: every one, only failures, none. */
+export type Restart = 'permanent' | 'transient' | 'temporary'
+
+export interface SupervisionSpec {
+  /** @defaultValue 'permanent' */
+  readonly restart?: Restart
+  /** Failures within `periodMs` that are still answered by a restart; one more and the actor is quarantined. @defaultValue 3 */
+  readonly intensity?: number
+  /** @defaultValue 5_000 */
+  readonly periodMs?: number
+  /** First and longest pause before a restart; doubles in between, with jitter. @defaultValue [100, 30_000] */
+  readonly backoffMs?: readonly [number, number]
+}
+
+export interface ActorPolicy {
+  /** `volatile`: the same turns without a log; gone with its node. @defaultValue 'journaled' */
+  readonly persistence?: 'journaled' | 'volatile'
+  readonly supervision?: SupervisionSpec
+  /** What may wait for the actor. @defaultValue { messages: 1_000, bytes: 16 MiB } */
+  readonly mailbox?: { readonly messages?: number; readonly bytes?: number }
+  /** Leaves memory after this long without a message; its state stays in the log. @defaultValue 60_000 */
+  readonly idleAfterMs?: number
+  /** Placement group: which nodes may host it. @defaultValue 'main' */
+  readonly group?: string
+  /** Version of the persisted state. @defaultValue 1 */
+  readonly version?: number
+  /** Makes the state of an older version one of this version. */
+  readonly upgrade?: (context: unknown, from: number) => unknown
+  /** Per source: what a restarted callback or observable does with values that are already recorded. @defaultValue 'restart' */
+  readonly resume?: { readonly [src: string]: 'restart' | 'skip' }
+}
+
+/** Names the protocol events a logic does not take, in the error message itself. */
+type Takes<P extends AnyProtocol, L extends AnyActorLogic> =
+  Exclude<
+    P['events'] extends infer E extends Schemas ? EventOut<E, keyof E>['type' & keyof EventOut<E, keyof E>] : never,
+    EventFromLogic<L>['type']
+  > extends infer Missing
+    ? [Missing] extends [never]
+      ? unknown
+      : { readonly logic: `the logic does not take '${Missing & string}'` }
+    : never
+
+export interface ActorDef<P extends AnyProtocol, L extends AnyActorLogic> extends ActorPolicy {
+  readonly protocol: P
+  readonly logic: L
+}
+
+export interface AnyActorDef extends ActorPolicy {
+  readonly protocol: AnyProtocol
+  readonly logic: AnyActorLogic
+}
+
+/**
+ * @throws LogicRefused when the logic holds something that could not survive a restart; the message names the place.
+ */
+export function defineActor<P extends AnyProtocol, L extends AnyActorLogic>(
+  protocol: P,
+  spec: ActorPolicy & { readonly logic: L } & NoInfer<Takes<P, L>>,
+): ActorDef<P, L> {
+  const { intensity = 3, periodMs = 5_000 } = spec.supervision ?? {}
+  if (!(intensity >= 0) || !(periodMs > 0)) {
+    throw new LogicRefused(`actor '${protocol.type}': supervision needs intensity >= 0 and periodMs > 0`)
+  }
+  checkLogic(spec.logic, protocol.type)
+  return { ...spec, protocol, logic: spec.logic }
+}

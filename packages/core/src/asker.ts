@@ -1,0 +1,187 @@
+/**
+ * The asking side of a command: gives it an id, sends it until it is answered, and gives up at the deadline.
+ *
+ * 1. One command keeps one id through every resend, so it is applied once whoever answers.
+ * 2. Errors that say "not here, ask again" (`Moved`, nobody there) are not told to the caller before the deadline.
+ * 3. `settled` never covers a command that may still be sent; it is counted per receiver.
+ * 4. A deadline tells `Timeout`, applied 'unknown', never "failed".
+ */
+import type { Address } from './address.ts'
+import type { Json } from './codec.ts'
+import type { Envelope, EnvelopeCause, WireAnswer } from './envelope.ts'
+import { Disconnected, fromWire, SystemStopped, Timeout, type TroupeError } from './errors.ts'
+import type { Clock, Entropy, Timer } from './ports.ts'
+
+/** How a message leaves: to an actor of this node directly, to another one over the bus. */
+export interface Transport {
+  /** The listener may be called more than once; `close` ends that. */
+  send(envelope: Envelope, listener: (answer: WireAnswer | 'no-responders') => void): { close(): void }
+  readonly connected: boolean
+}
+
+export interface Question {
+  readonly to: Address
+  readonly event: Json
+  readonly cause: EnvelopeCause
+  readonly timeoutMs: number
+  readonly key?: string
+  readonly signal?: AbortSignal
+  /** A command id of the caller's own (an actor's send); else one is made. */
+  readonly command?: { readonly client: string; readonly n: number; readonly settled: number }
+}
+
+const TICK_MS = 25
+const FIRST_RESEND_MS = 50
+const LONGEST_RESEND_MS = 2_000
+/** An answer that takes longer than this is asked for again: its node may have died. */
+const SILENCE_MS = 1_000
+
+interface Pending {
+  readonly question: Question
+  readonly envelope: Envelope
+  readonly deadline: number
+  readonly resolve: (answer: WireAnswer) => void
+  readonly reject: (error: TroupeError) => void
+  sent: { close(): void } | undefined
+  sendAt: number
+  pauseMs: number
+  lastError: TroupeError | undefined
+}
+
+export class Asker {
+  readonly #transport: Transport
+  readonly #clock: Clock
+  readonly #client: string
+  readonly #pending = new Set<Pending>()
+  /** Numbers in flight per receiver. */
+  readonly #open = new Map<Address, Set<number>>()
+  #n = 0
+  #ticker: Timer | undefined
+  #stopped = false
+
+  constructor(transport: Transport, clock: Clock, entropy: Entropy) {
+    this.#transport = transport
+    this.#clock = clock
+    this.#client = entropy.hex(64)
+  }
+
+  /** @throws the error that answered, or Timeout, Disconnected, SystemStopped; the signal's reason when it aborts */
+  async ask(question: Question): Promise<Json> {
+    if (this.#stopped) throw new SystemStopped('this system has stopped')
+    if (!this.#transport.connected) throw new Disconnected('there is no connection to NATS; nothing was sent')
+    question.signal?.throwIfAborted()
+    const n = ++this.#n
+    const open = this.#openAt(question.to)
+    open.add(n)
+    const command = question.command ?? { client: this.#client, n, settled: Math.min(...open) - 1 }
+    try {
+      const answer = await new Promise<WireAnswer>((resolve, reject) => {
+        const { to, event, cause, key, timeoutMs } = question
+        const pending: Pending = {
+          question,
+          envelope: {
+            v: 1,
+            kind: 'event',
+            to,
+            event,
+            cause,
+            command,
+            remainingMs: timeoutMs,
+            ...(key !== undefined && { key }),
+          },
+          deadline: this.#clock.monotonic() + timeoutMs,
+          resolve,
+          reject,
+          sent: undefined,
+          sendAt: 0,
+          pauseMs: FIRST_RESEND_MS,
+          lastError: undefined,
+        }
+        this.#pending.add(pending)
+        this.#send(pending)
+        this.#tickSoon()
+        question.signal?.addEventListener('abort', () => this.#end(pending, () => reject(question.signal?.reason)), {
+          once: true,
+        })
+      })
+      if (!answer.ok) throw fromWire(answer.error)
+      return answer.value ?? null
+    } finally {
+      open.delete(n)
+      if (open.size === 0) this.#open.delete(question.to)
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#ticker?.cancel()
+    for (const pending of [...this.#pending]) {
+      this.#end(pending, () => pending.reject(new SystemStopped('this system stopped while it waited for an answer')))
+    }
+  }
+
+  #openAt(to: Address): Set<number> {
+    const known = this.#open.get(to)
+    if (known !== undefined) return known
+    const fresh = new Set<number>()
+    this.#open.set(to, fresh)
+    return fresh
+  }
+
+  #send(pending: Pending): void {
+    pending.sent?.close()
+    const now = this.#clock.monotonic()
+    pending.sendAt = now + Math.max(SILENCE_MS, pending.pauseMs)
+    if (!this.#transport.connected) return
+    const remainingMs = Math.max(0, Math.round(pending.deadline - now))
+    const envelope = { ...pending.envelope, remainingMs }
+    pending.sent = this.#transport.send(envelope, (answer) => this.#answered(pending, answer))
+  }
+
+  #answered(pending: Pending, answer: WireAnswer | 'no-responders'): void {
+    if (!this.#pending.has(pending)) return
+    if (answer === 'no-responders') return this.#again(pending)
+    if (!answer.ok && AGAIN.has(answer.error.code)) {
+      pending.lastError = fromWire(answer.error)
+      return this.#again(pending)
+    }
+    this.#end(pending, () => pending.resolve(answer))
+  }
+
+  #again(pending: Pending): void {
+    pending.sendAt = this.#clock.monotonic() + pending.pauseMs
+    pending.pauseMs = Math.min(pending.pauseMs * 2, LONGEST_RESEND_MS)
+  }
+
+  #end(pending: Pending, tell: () => void): void {
+    if (!this.#pending.delete(pending)) return
+    pending.sent?.close()
+    tell()
+  }
+
+  /** One ticker for all: a timer per ask costs more than the ask. */
+  #tickSoon(): void {
+    if (this.#ticker !== undefined || this.#stopped) return
+    this.#ticker = this.#clock.after(TICK_MS, () => {
+      this.#ticker = undefined
+      const now = this.#clock.monotonic()
+      for (const pending of [...this.#pending]) {
+        if (pending.deadline <= now) this.#end(pending, () => pending.reject(timeoutOf(pending)))
+        else if (pending.sendAt <= now) this.#send(pending)
+      }
+      if (this.#pending.size > 0) this.#tickSoon()
+    })
+  }
+}
+
+/** Answers of a node that no longer, or not yet, has the actor: the same command goes out again. */
+const AGAIN: ReadonlySet<string> = new Set(['Moved', 'SystemStopped', 'LogUnavailable', 'TypeNotServed'])
+
+function timeoutOf({ question, lastError }: Pending): Timeout {
+  const last = lastError === undefined ? 'nobody answered' : `the last word was ${lastError.code}: ${lastError.message}`
+  return new Timeout(
+    `'${question.to}' gave no answer within ${question.timeoutMs} ms (${last}); it may have been applied: ask again with an idempotencyKey`,
+    { to: question.to, timeoutMs: question.timeoutMs, ...(lastError !== undefined && { last: lastError.code }) },
+    lastError,
+  )
+}

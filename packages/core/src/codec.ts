@@ -1,0 +1,173 @@
+/**
+ * Plain data across the border: what may stand in a context, an event or a reply, and its JSON form in the journal.
+ *
+ * 1. Plain data = null, undefined, boolean, finite number, bigint, string, bytes, error, array, record. Anything else is
+ *    `NotSerializable` with its path; nothing is dropped or rounded silently.
+ * 2. `decode(encode(x))` is what every turn sees, live and folded alike: never the live object.
+ * 3. The canonical form sorts keys; it is made for hashes only. Stored values keep their key order (XState's parallel
+ *    regions follow it).
+ *
+ * Tags in JSON: `$bytes` (base64), `$bigint`, `$undefined`, `$error`, `$ref` (an actor of the same tree); an own record
+ * whose first key starts with `$` is wrapped as `$plain`.
+ */
+import { hash } from 'node:crypto'
+import { fromWire, NotSerializable, TroupeError, toWire } from './errors.ts'
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+/** Deeper values are refused: a stack is not a place for user data. */
+export const MAX_DEPTH = 64
+
+/** References inside one actor tree; the host of the tree knows how to name and find them. */
+export interface RefCodec {
+  readonly nameOf: (value: object) => { readonly path: string; readonly id: string } | undefined
+  readonly find: (path: string, id: string) => unknown
+}
+
+const noRefs: RefCodec = { nameOf: () => undefined, find: (path) => ({ path }) }
+
+export function encode(value: unknown, refs: RefCodec = noRefs, path = '$', depth = 0): Json {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw refused(path, 'a string with half a surrogate pair')
+      return value
+    case 'boolean':
+      return value
+    case 'number':
+      if (!Number.isFinite(value)) throw refused(path, String(value))
+      return value
+    case 'bigint':
+      return { $bigint: value.toString() }
+    case 'undefined':
+      return { $undefined: true }
+    case 'object':
+      break
+    default:
+      throw refused(path, `a ${typeof value}`)
+  }
+  if (value === null) return null
+  if (depth === MAX_DEPTH) throw refused(path, `nested deeper than ${MAX_DEPTH} levels`)
+  if (Array.isArray(value)) return value.map((item, i) => encode(item, refs, `${path}[${i}]`, depth + 1))
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
+  if (value instanceof Error) return encodeError(value)
+  const ref = refs.nameOf(value)
+  if (ref !== undefined) return { $ref: ref.path, id: ref.id }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) throw refused(path, `an instance of ${className(value)}`)
+  const record: { [key: string]: Json } = {}
+  let tagged = false
+  for (const [key, item] of Object.entries(value)) {
+    if (key === '__proto__') throw refused(path, "a key named '__proto__'")
+    if (item === undefined) continue
+    if (key.startsWith('$')) tagged = true
+    record[key] = encode(item, refs, `${path}.${key}`, depth + 1)
+  }
+  return tagged ? { $plain: record } : record
+}
+
+export function decode(value: Json, refs: RefCodec = noRefs): unknown {
+  if (value === null || typeof value !== 'object') return value
+  if (isList(value)) return value.map((item) => decode(item, refs))
+  if ('$plain' in value) return decodeRecord(value['$plain'] ?? null, refs)
+  if ('$bigint' in value) return BigInt(String(value['$bigint']))
+  if ('$bytes' in value) return new Uint8Array(Buffer.from(String(value['$bytes']), 'base64'))
+  if ('$undefined' in value) return undefined
+  if ('$error' in value) return decodeError(value['$error'] ?? null)
+  if ('$ref' in value) return refs.find(String(value['$ref']), String(value['id']))
+  return decodeRecord(value, refs)
+}
+
+function decodeRecord(value: Json, refs: RefCodec): unknown {
+  if (value === null || typeof value !== 'object' || isList(value)) return value
+  const record: { [key: string]: unknown } = {}
+  for (const [key, item] of Object.entries(value)) {
+    if (key !== '__proto__') record[key] = decode(item, refs)
+  }
+  return record
+}
+
+/** A troupe error keeps its code and fields; any other error its name and message. Stacks stay where they happened. */
+function encodeError(error: Error): Json {
+  if (error instanceof TroupeError) return { $error: { wire: encode(toWire(error)) } }
+  return { $error: { name: error.name, message: error.message } }
+}
+
+function decodeError(value: Json): Error {
+  if (value === null || typeof value !== 'object' || isList(value)) return new Error(String(value))
+  const wire = value['wire']
+  if (wire !== undefined && wire !== null && typeof wire === 'object' && !isList(wire)) {
+    const details = decode(wire['details'] ?? {})
+    return fromWire({
+      code: String(wire['code']),
+      message: String(wire['message']),
+      retryable: wire['retryable'] === true,
+      applied: wire['applied'] === 'no' ? 'no' : 'unknown',
+      details: typeof details === 'object' && details !== null ? { ...details } : {},
+    })
+  }
+  const error = new Error(String(value['message']))
+  error.name = String(value['name'])
+  return error
+}
+
+/**
+ * True for values that need no encoding: `decode(encode(x))` would give an equal value. Flat records, the usual event,
+ * are recognised without a walk.
+ */
+export function isFlat(value: unknown): value is Json {
+  if (value === null || typeof value === 'boolean') return true
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) return false
+  for (const key in value) {
+    if (key.startsWith('$') || key === '__proto__') return false
+    const item: unknown = Reflect.get(value, key)
+    switch (typeof item) {
+      case 'boolean':
+        break
+      case 'string':
+        if (!item.isWellFormed()) return false
+        break
+      case 'number':
+        if (!Number.isFinite(item)) return false
+        break
+      default:
+        if (item !== null) return false
+    }
+  }
+  return true
+}
+
+/** Text with sorted keys and without undefined fields: equal data, equal text. */
+export function canonical(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  let text = ''
+  for (const key of Object.keys(value).sort()) {
+    const item: unknown = Reflect.get(value, key)
+    if (item !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonical(item)}`
+  }
+  return `{${text}}`
+}
+
+/** Version 1: SHA-256 of the canonical text, base64url. */
+export const HASH_VERSION = 1
+export function hashOf(value: unknown): string {
+  return hash('sha256', canonical(value), 'base64url')
+}
+
+export function hashOfBytes(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'base64url')
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+function className(value: object): string {
+  return value.constructor?.name ?? 'an unnamed class'
+}
+
+function refused(path: string, what: string): NotSerializable {
+  return new NotSerializable(`${path} is ${what}: only plain data can be recorded and sent`, { path })
+}

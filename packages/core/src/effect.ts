@@ -1,0 +1,67 @@
+/**
+ * An effect is work outside the machine: a promise, a Python function, a model call, another actor's reply. It is an XState
+ * promise logic with a name and a class, so it is invoked, spawned and nested like any other actor logic.
+ */
+import { fromPromise, type PromiseActorLogic } from 'xstate'
+import type { EffectRuntime } from './runtime.ts'
+import { hostOf } from './xstate-inside.ts'
+
+/**
+ * What a crash does to a running effect: `read` and `idempotent` run again; a `write` that had begun becomes
+ * `EffectOutcomeUnknown`, because nobody can know whether it happened.
+ */
+export type EffectClass = 'read' | 'idempotent' | 'write'
+
+export interface EffectContext {
+  /** Stable over crashes and attempts; hand it on as the idempotency token of whatever is called. */
+  readonly effectId: string
+  /** Aborts when the machine leaves the invoking state, and when this node gives the actor up. */
+  readonly signal: AbortSignal
+  /** 1 for the first run, one more after each restart of the actor or its node. */
+  readonly attempt: number
+  /** The ids that a called system should record as its cause. */
+  readonly cause: { readonly correlation: string; readonly causation: string }
+  /** Adds plain data to the effect's record in the log: who answered, model, tokens, spans. It never reaches the machine. */
+  evidence(data: { readonly [name: string]: unknown }): void
+  /** The system this actor lives in; undefined when a machine runs under plain XState. */
+  readonly runtime: EffectRuntime | undefined
+}
+
+export interface Effect<I, O> extends PromiseActorLogic<O, I> {
+  readonly effect: {
+    readonly name: string
+    readonly class: EffectClass
+    readonly '~io'?: { readonly input: I; readonly output: O }
+  }
+}
+
+/** @param name dotted lower case; what traces and the log show. */
+export function effect<I, O>(
+  name: string,
+  effectClass: EffectClass,
+  run: (input: I, context: EffectContext) => Promise<O>,
+): Effect<I, O> {
+  const logic = fromPromise<O, I>(({ input, self, signal, system }) => {
+    const scope = hostOf(system)?.effectScope(self)
+    return run(input, {
+      effectId: scope?.effectId ?? self.sessionId,
+      attempt: scope?.attempt ?? 1,
+      cause: scope?.cause ?? { correlation: self.sessionId, causation: self.sessionId },
+      evidence: scope?.evidence ?? (() => {}),
+      runtime: scope?.runtime,
+      signal,
+    })
+  })
+  return Object.assign(logic, { effect: { name, class: effectClass } })
+}
+
+/** The name and class of a logic that is an effect; a bare promise logic counts as a `write` named by its source. */
+export function effectOf(logic: object): { readonly name?: string; readonly class: EffectClass } {
+  if (!('effect' in logic) || typeof logic.effect !== 'object' || logic.effect === null) return { class: 'write' }
+  const { effect: declared } = logic
+  const named = 'name' in declared ? { name: String(declared.name) } : {}
+  if ('class' in declared && (declared.class === 'read' || declared.class === 'idempotent')) {
+    return { ...named, class: declared.class }
+  }
+  return { ...named, class: 'write' }
+}

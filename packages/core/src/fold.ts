@@ -1,0 +1,143 @@
+/**
+ * Folding recorded steps: recovery of a tail and replay use the same fold. No effect runs, no timer is armed, nothing leaves.
+ *
+ * 1. Steps whose outcome is `rejected` or `error` change the settlement and nothing else.
+ * 2. What a step makes when it is folded is compared with what it made: the first difference is the divergence.
+ */
+import type { AnyActorDef } from './actor.ts'
+import { canonical, hashOf, type Json } from './codec.ts'
+import { type HostState, LogicHost } from './logic-host.ts'
+import { Settlement } from './settlement.ts'
+import { type ActorState, type JournalRecord, type Step, stepId } from './step.ts'
+import { TapeMismatch } from './tape.ts'
+
+export type DivergenceCause = 'unrecorded-entropy' | 'machine-changed' | 'missing-steps' | 'code-changed'
+
+export interface Divergence {
+  readonly step: string
+  readonly cause: DivergenceCause
+  readonly expected: Json
+  readonly actual: Json
+}
+
+export class Fold {
+  readonly #address: string
+  readonly #def: AnyActorDef
+  readonly #logicHash: string
+  #host: LogicHost | undefined
+  #settlement = new Settlement()
+  #seq = 0
+  #at = 0
+
+  constructor(address: string, def: AnyActorDef, logicHash: string) {
+    this.#address = address
+    this.#def = def
+    this.#logicHash = logicHash
+  }
+
+  /** Starts from a saved state instead of from nothing. */
+  startFrom(state: ActorState): void {
+    this.#host = state.host && restoreHost(this.#newHost(), state.host)
+    this.#settlement = new Settlement(state.settlement)
+    this.#seq = state.seq
+    this.#at = state.at
+  }
+
+  /** Applies one append. The state hash is compared at its end when `check` is set. */
+  apply(record: JournalRecord, check = true): Divergence | undefined {
+    for (const step of record.steps) {
+      const id = stepId(record.actor, record.epoch, step.seq)
+      if (step.seq !== this.#seq + 1) {
+        return { step: id, cause: 'missing-steps', expected: this.#seq + 1, actual: step.seq }
+      }
+      const divergence = this.#step(step, id, record)
+      if (divergence !== undefined) return divergence
+    }
+    if (!check || record.steps.length === 0) return undefined
+    const hash = hashOf(this.state())
+    if (hash === record.hash) return undefined
+    const last = stepId(record.actor, record.epoch, this.#seq)
+    const expected: Json = record.state === undefined ? record.hash : plain(record.state)
+    const actual: Json = record.state === undefined ? hash : plain(this.state())
+    return { step: last, cause: this.#causeClass(record), expected, actual }
+  }
+
+  #step(step: Step, id: string, record: JournalRecord): Divergence | undefined {
+    if (step.outcome === 'applied') {
+      const host = (this.#host ??= this.#newHost())
+      const origin = {
+        step: id,
+        correlation: step.cause.correlation,
+        ...(step.cause.ask !== undefined && { ask: step.cause.ask }),
+      }
+      try {
+        const { made } = host.step(step.input, step.at, origin, step.draws ?? [])
+        if (canonical(step.made ?? {}) !== canonical(made)) {
+          return { step: id, cause: this.#causeClass(record), expected: plain(step.made ?? {}), actual: plain(made) }
+        }
+      } catch (error) {
+        if (!(error instanceof TapeMismatch)) throw error
+        return { step: id, cause: 'unrecorded-entropy', expected: step.draws?.length ?? 0, actual: error.message }
+      }
+    }
+    this.#settlement.apply(step, id)
+    this.#seq = step.seq
+    this.#at = step.at
+    return undefined
+  }
+
+  #causeClass(record: JournalRecord): DivergenceCause {
+    return record.logic === this.#logicHash ? 'code-changed' : 'machine-changed'
+  }
+
+  #newHost(): LogicHost {
+    return new LogicHost({
+      address: this.#address,
+      logic: this.#def.logic,
+      random: () => 0,
+      onInput: () => {},
+    })
+  }
+
+  state(): ActorState {
+    return actorState(this.#host?.state(), this.#settlement, this.#seq, this.#at, this.#def.version ?? 1)
+  }
+
+  view(): ReturnType<LogicHost['view']> | undefined {
+    return this.#host?.view()
+  }
+
+  get seq(): number {
+    return this.#seq
+  }
+  get at(): number {
+    return this.#at
+  }
+  get settlement(): Settlement {
+    return this.#settlement
+  }
+  /** The saved state of the tree, to be given to a live host. */
+  hostState(): HostState | undefined {
+    return this.#host?.state()
+  }
+}
+
+export function actorState(
+  host: HostState | undefined,
+  settlement: Settlement,
+  seq: number,
+  at: number,
+  version: number,
+): ActorState {
+  return { v: 1, seq, at, version, ...(host !== undefined && { host }), settlement: settlement.state() }
+}
+
+export function restoreHost(host: LogicHost, state: HostState): LogicHost {
+  host.restore(state)
+  return host
+}
+
+/** What a value is after it has been stored: undefined fields are gone. */
+export function plain(value: object): Json {
+  return JSON.parse(JSON.stringify(value))
+}

@@ -1,0 +1,327 @@
+/**
+ * One node's place in the cluster: its lease, the view, and the shards it holds.
+ *
+ * Owns the member key and the shard keys that name this node. Decides by `placement.ts`; tells the shard host what to open
+ * and what to close.
+ *
+ * 1. A shard is opened after its key was changed to this member by compare-and-set, and never otherwise.
+ * 2. Each change of owner raises the shard's epoch.
+ * 3. A member whose lease was not renewed for 0.8 of its time stops admitting, before anybody may take its shards.
+ * 4. A member id is never used again: after a lost lease the node comes back as a new incarnation.
+ * 5. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
+ */
+import type { ShardName } from './address.ts'
+import { assign, keepsView, type Member, sameMembers, type View } from './placement.ts'
+import type { Clock, Entropy, Store, StoreChange, Subscription, Timer } from './ports.ts'
+
+export interface ShardKey {
+  /** Member id; '' when its last owner gave it back. */
+  readonly owner: string
+  readonly epoch: number
+}
+
+export interface MembershipOptions {
+  readonly node: string
+  readonly groups: { readonly [group: string]: number }
+  readonly store: Store
+  readonly clock: Clock
+  readonly entropy: Entropy
+  /** Time to live of the member key. */
+  readonly leaseMs: number
+  readonly onOpen: (shard: ShardName, epoch: number) => void
+  /** Resolves when the shard's actors are gone from this node. */
+  readonly onClose: (shard: ShardName) => Promise<void>
+  /** The lease is lost: drop everything at once. */
+  readonly onFenced: () => void
+  readonly onLog: (text: string, data: object) => void
+}
+
+const RENEW_FRACTION = 0.15
+const FENCE_FRACTION = 0.8
+/** Claims in flight at once. */
+const CLAIMS = 32
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const bytesOf = (value: object) => encoder.encode(JSON.stringify(value))
+
+export class Membership {
+  readonly #o: MembershipOptions
+  readonly #members = new Map<string, Member>()
+  readonly #shards = new Map<ShardName, { readonly key: ShardKey; readonly revision: number }>()
+  readonly #open = new Set<ShardName>()
+  readonly #busy = new Set<ShardName>()
+  #me: Member
+  #incarnation = 0
+  #revision = 0
+  #renewedAt = 0
+  #view: { readonly view: View; readonly revision: number } | undefined
+  #watches: Subscription[] = []
+  #timer: Timer | undefined
+  #claims: Promise<unknown> = Promise.resolve()
+  #settling = false
+  #again = false
+  #leaving = false
+
+  constructor(options: MembershipOptions) {
+    this.#o = options
+    this.#me = this.#newIncarnation()
+  }
+
+  get id(): string {
+    return this.#me.id
+  }
+  get view(): View {
+    return this.#view?.view ?? { version: 0, members: [] }
+  }
+  /** Whether this node may answer for its shards now. */
+  get valid(): boolean {
+    return this.#o.clock.monotonic() - this.#renewedAt < this.#o.leaseMs * FENCE_FRACTION
+  }
+  get openShards(): readonly ShardName[] {
+    return [...this.#open]
+  }
+  ownerOf(shard: ShardName): ShardKey | undefined {
+    return this.#shards.get(shard)?.key
+  }
+
+  /** Resolves once this node is in the view and holds the shards it should. */
+  async join(): Promise<void> {
+    await this.#register()
+    this.#watches = [
+      await this.#o.store.watch('shard.>', (change) => this.#shardChanged(change)),
+      await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
+      await this.#o.store.watch('member.>', (change) => this.#memberChanged(change)),
+    ]
+    this.#renewLater()
+    await this.#settle()
+  }
+
+  /** Gives every shard back, then leaves the view. */
+  async leave(): Promise<void> {
+    this.#leaving = true
+    this.#timer?.cancel()
+    await this.#claims
+    await Promise.all([...this.#open].map((shard) => this.#giveBack(shard)))
+    for (const watch of this.#watches) watch.unsubscribe()
+    await this.#o.store.delete(`member.${this.#me.id}`, this.#revision)
+  }
+
+  /** Ends without a word, as a crash would. */
+  abandon(): void {
+    this.#leaving = true
+    this.#timer?.cancel()
+    for (const watch of this.#watches) watch.unsubscribe()
+  }
+
+  /** An actor of this shard has another writer: read the key again before anything more is admitted. */
+  async doubt(shard: ShardName): Promise<void> {
+    const entry = await this.#o.store.get(`shard.${shard}`)
+    const key = entry && shardKey(entry.value)
+    if (key?.owner === this.#me.id) return
+    this.#open.delete(shard)
+    await this.#o.onClose(shard)
+  }
+
+  // ── Lease ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #newIncarnation(): Member {
+    this.#incarnation += 1
+    const { node, groups, entropy } = this.#o
+    return { id: `${node}-${entropy.hex(32)}-${this.#incarnation}`, node, groups: Object.keys(groups) }
+  }
+
+  async #register(): Promise<void> {
+    const { store, leaseMs, clock } = this.#o
+    const at = clock.monotonic()
+    const revision = await store.create(`member.${this.#me.id}`, bytesOf(this.#me), { ttlMs: leaseMs })
+    if (revision === undefined) throw new Error(`member '${this.#me.id}' exists already`)
+    this.#revision = revision
+    this.#renewedAt = at
+  }
+
+  #renewLater(): void {
+    this.#timer?.cancel()
+    this.#timer = this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.#renew())
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#leaving) return
+    const { store, leaseMs, clock } = this.#o
+    const at = clock.monotonic()
+    try {
+      const revision = await store.update(`member.${this.#me.id}`, bytesOf(this.#me), this.#revision, {
+        ttlMs: leaseMs,
+      })
+      if (revision === undefined) return await this.#comeBack()
+      this.#revision = revision
+      this.#renewedAt = at
+    } catch (error) {
+      this.#o.onLog('lease not renewed', { error: String(error), valid: this.valid })
+    }
+    this.#renewLater()
+  }
+
+  /** The member key is gone: others may have our shards already. */
+  async #comeBack(): Promise<void> {
+    this.#o.onLog('lease lost', { member: this.#me.id })
+    this.#open.clear()
+    this.#o.onFenced()
+    this.#me = this.#newIncarnation()
+    await this.#register()
+    this.#renewLater()
+    void this.#settle()
+  }
+
+  // ── What the store tells ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #memberChanged(change: StoreChange): void {
+    if (change.kind === 'put') {
+      const member = memberIn(change.entry.value)
+      if (member !== undefined) this.#members.set(member.id, member)
+    } else this.#members.delete(change.key.slice('member.'.length))
+    void this.#settle()
+  }
+
+  #viewChanged(change: StoreChange): void {
+    if (change.kind === 'removed') return
+    const view = viewIn(change.entry.value)
+    if (view === undefined) return
+    this.#view = { view, revision: change.entry.revision }
+    void this.#settle()
+  }
+
+  #shardChanged(change: StoreChange): void {
+    if (change.kind === 'removed') return
+    const key = shardKey(change.entry.value)
+    if (key === undefined) return
+    const shard = shardName(change.entry.key.slice('shard.'.length))
+    const known = this.#shards.get(shard)
+    if (known !== undefined && known.revision >= change.entry.revision) return
+    this.#shards.set(shard, { key, revision: change.entry.revision })
+    if (key.owner !== this.#me.id) void this.#settle()
+  }
+
+  // ── What follows from it ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Brings view and shards to what they should be; one run at a time, again when something changed meanwhile. */
+  async #settle(): Promise<void> {
+    this.#again = true
+    if (this.#settling) return
+    this.#settling = true
+    try {
+      while (this.#again && !this.#leaving) {
+        this.#again = false
+        await this.#keepView()
+        this.#claims = this.#moveShards()
+        await this.#claims
+      }
+    } catch (error) {
+      this.#o.onLog('placement failed; trying again', { error: String(error) })
+      this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.#settle())
+    } finally {
+      this.#settling = false
+    }
+  }
+
+  async #keepView(): Promise<void> {
+    const members = [...this.#members.values()]
+    const current = this.#view?.view
+    if (current !== undefined && (sameMembers(current.members, members) || !keepsView(current, this.#me.id))) return
+    const next: View = { version: (current?.version ?? 0) + 1, members }
+    const revision =
+      this.#view === undefined
+        ? await this.#o.store.create('view', bytesOf(next))
+        : await this.#o.store.update('view', bytesOf(next), this.#view.revision)
+    if (revision !== undefined) this.#view = { view: next, revision }
+    else this.#again = true
+  }
+
+  async #moveShards(): Promise<void> {
+    const { view } = this
+    const wanted = assign(view, this.#o.groups)
+    const alive = new Set(view.members.map((member) => member.id))
+    const work: (() => Promise<void>)[] = []
+    for (const shard of [...this.#open]) {
+      if (wanted.get(shard) !== this.#me.id && !this.#busy.has(shard)) work.push(() => this.#giveBack(shard))
+    }
+    for (const [shard, owner] of wanted) {
+      if (owner !== this.#me.id || this.#open.has(shard) || this.#busy.has(shard)) continue
+      const held = this.#shards.get(shard)?.key.owner ?? ''
+      if (held === '' || held === this.#me.id || !alive.has(held)) work.push(() => this.#claim(shard))
+    }
+    await inParallel(work, CLAIMS)
+  }
+
+  async #claim(shard: ShardName): Promise<void> {
+    this.#busy.add(shard)
+    try {
+      const known = this.#shards.get(shard)
+      const key: ShardKey = { owner: this.#me.id, epoch: (known?.key.epoch ?? 0) + 1 }
+      const name = `shard.${shard}`
+      const revision =
+        known === undefined
+          ? await this.#o.store.create(name, bytesOf(key))
+          : await this.#o.store.update(name, bytesOf(key), known.revision)
+      if (revision === undefined || this.#leaving) return
+      this.#shards.set(shard, { key, revision })
+      this.#open.add(shard)
+      this.#o.onOpen(shard, key.epoch)
+    } finally {
+      this.#busy.delete(shard)
+    }
+  }
+
+  async #giveBack(shard: ShardName): Promise<void> {
+    this.#busy.add(shard)
+    try {
+      this.#open.delete(shard)
+      await this.#o.onClose(shard)
+      const known = this.#shards.get(shard)
+      if (known?.key.owner !== this.#me.id) return
+      const key: ShardKey = { owner: '', epoch: known.key.epoch }
+      const revision = await this.#o.store.update(`shard.${shard}`, bytesOf(key), known.revision)
+      if (revision !== undefined) this.#shards.set(shard, { key, revision })
+    } finally {
+      this.#busy.delete(shard)
+    }
+  }
+}
+
+async function inParallel(work: readonly (() => Promise<void>)[], width: number): Promise<void> {
+  const queue = [...work]
+  const lane = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next()
+  }
+  await Promise.all(Array.from({ length: Math.min(width, queue.length) }, lane))
+}
+
+// The store's bytes are ours, yet a newer version may have written them: what cannot be read is ignored.
+
+function parsed(bytes: Uint8Array): { readonly [name: string]: unknown } {
+  const value: unknown = JSON.parse(decoder.decode(bytes))
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}
+
+function memberIn(bytes: Uint8Array): Member | undefined {
+  const { id, node, groups } = parsed(bytes)
+  if (typeof id !== 'string' || typeof node !== 'string' || !Array.isArray(groups)) return undefined
+  return { id, node, groups: groups.map(String) }
+}
+
+function viewIn(bytes: Uint8Array): View | undefined {
+  const { version, members } = parsed(bytes)
+  if (typeof version !== 'number' || !Array.isArray(members)) return undefined
+  const read = members.map((member: object) => memberIn(bytesOf(member)))
+  return { version, members: read.filter((member) => member !== undefined) }
+}
+
+function shardKey(bytes: Uint8Array): ShardKey | undefined {
+  const { owner, epoch } = parsed(bytes)
+  return typeof owner === 'string' && typeof epoch === 'number' ? { owner, epoch } : undefined
+}
+
+function shardName(text: string): ShardName {
+  const cut = text.lastIndexOf('-')
+  return `${text.slice(0, cut)}-${Number(text.slice(cut + 1))}`
+}

@@ -1,0 +1,60 @@
+/**
+ * Which node should have which shard: a pure function of the view. It says who tries; the shard key says who may.
+ *
+ * 1. Rendezvous hashing: a member that joins or leaves moves only the shards that it gains or had.
+ * 2. The same view gives the same assignment on every node.
+ */
+import { createHash } from 'node:crypto'
+import type { ShardName } from './address.ts'
+
+export interface Member {
+  /** Node and incarnation; an incarnation that was declared dead never returns. */
+  readonly id: string
+  readonly node: string
+  readonly groups: readonly string[]
+}
+
+export interface View {
+  readonly version: number
+  readonly members: readonly Member[]
+}
+
+/** The members that keep the view: the three lowest ids watch the others. */
+export const VIEW_KEEPERS = 3
+
+export function keepsView(view: View, id: string): boolean {
+  const ids = view.members.map((member) => member.id).sort()
+  return ids.slice(0, VIEW_KEEPERS).includes(id) || !ids.includes(id)
+}
+
+/** Owner's member id per shard; a group without members has no entry. */
+export function assign(view: View, groups: { readonly [group: string]: number }): ReadonlyMap<ShardName, string> {
+  const owners = new Map<ShardName, string>()
+  for (const [group, shards] of Object.entries(groups)) {
+    const members = view.members.filter((member) => member.groups.includes(group)).map((member) => member.id)
+    for (let n = 0; n < shards; n++) {
+      const shard: ShardName = `${group}-${n}`
+      const owner = highest(members, shard)
+      if (owner !== undefined) owners.set(shard, owner)
+    }
+  }
+  return owners
+}
+
+function highest(members: readonly string[], shard: ShardName): string | undefined {
+  let best: { readonly id: string; readonly weight: string } | undefined
+  for (const id of members) {
+    const weight = createHash('sha256').update(`${id}\n${shard}`).digest('hex')
+    if (best === undefined || weight > best.weight) best = { id, weight }
+  }
+  return best?.id
+}
+
+export function sameMembers(a: readonly Member[], b: readonly Member[]): boolean {
+  const ids = (members: readonly Member[]) =>
+    members
+      .map((member) => member.id)
+      .sort()
+      .join('\n')
+  return ids(a) === ids(b)
+}

@@ -1,0 +1,174 @@
+/** A reference to an actor: an address and the ways to talk to it. Never creates, never fails; the first message activates. */
+import type { AnyActorLogic, SnapshotFrom } from 'xstate'
+import type { Address, Subjects } from './address.ts'
+import type { Asker, Transport } from './asker.ts'
+import { decode, encode, type Json } from './codec.ts'
+import type { EnvelopeCause, WireAnswer } from './envelope.ts'
+import { fromWire, Timeout } from './errors.ts'
+import type { Bus, Clock, Entropy, Subscription } from './ports.ts'
+import type { AnyProtocol, EventIn, EventOut, Reply } from './protocol.ts'
+import type { AskOptions, Cause } from './runtime.ts'
+import { unpackWire } from './wire.ts'
+
+type Has<S, K extends string> = S extends { readonly [T in K]: infer V } ? V : undefined
+
+/** The committed state as plain data, never a live XState snapshot. */
+export interface View<L extends AnyActorLogic> {
+  readonly status: 'active' | 'done' | 'error' | 'stopped'
+  readonly value: Has<SnapshotFrom<L>, 'value'>
+  readonly context: Has<SnapshotFrom<L>, 'context'>
+  readonly output: SnapshotFrom<L>['output']
+  /** Number of the actor's last step. */
+  readonly seq: number
+  /** As in XState. */
+  matches: SnapshotFrom<L> extends { matches: (value: infer V) => boolean }
+    ? (value: V) => boolean
+    : (value: never) => boolean
+  hasTag(tag: string): boolean
+}
+
+export interface Ref<P extends AnyProtocol, L extends AnyActorLogic = AnyActorLogic> {
+  readonly address: Address
+  /**
+   * The machine's own reply; for an event without one, resolves when its step is committed.
+   * @throws EventNotAccepted, InvalidEvent, ActorFailed, … (`errors.ts`); Timeout says "unknown", never "failed"
+   */
+  ask<K extends keyof P['events'] & string>(
+    event: { readonly type: K } & EventIn<P['events'], K>,
+    options?: AskOptions,
+  ): Promise<Reply<P['replies'], K>>
+  /** At most once, no answer: for ticks and telemetry. Throws `Disconnected` when nothing could be sent. */
+  send(event: EventIn<P['events'], keyof P['events']>): void
+  /** The last committed state; `fenced` also proves, by an append, that no later one exists. */
+  snapshot(options?: { readonly fenced?: boolean; readonly timeoutMs?: number }): Promise<View<L>>
+  /** What the machine emits, from now on; lossy. */
+  on<K extends keyof P['emits'] & string>(type: K, listener: (event: EventOut<P['emits'], K>) => void): Subscription
+}
+
+/** What references need of their system. */
+export interface RefOptions {
+  readonly asker: Asker
+  readonly transport: Transport
+  readonly bus: Bus
+  readonly subjects: Subjects
+  readonly clock: Clock
+  readonly entropy: Entropy
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000
+
+export class ActorRef {
+  readonly address: Address
+  readonly #o: RefOptions
+
+  constructor(address: Address, options: RefOptions) {
+    this.address = address
+    this.#o = options
+  }
+
+  async ask(event: { readonly type: string }, options: AskOptions & { readonly cause?: Cause } = {}): Promise<unknown> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, idempotencyKey, signal, cause } = options
+    const value = await this.#o.asker.ask({
+      to: this.address,
+      event: encode(event, undefined, 'event'),
+      cause: cause ?? this.#newCause(),
+      timeoutMs,
+      ...(idempotencyKey !== undefined && { key: idempotencyKey }),
+      ...(signal !== undefined && { signal }),
+    })
+    return value === null ? undefined : decode(value)
+  }
+
+  send(event: { readonly type: string }): void {
+    const data = encode(event, undefined, 'event')
+    const sent = this.#o.transport.send(
+      { v: 1, kind: 'event', to: this.address, event: data, cause: this.#newCause() },
+      () => sent.close(),
+    )
+  }
+
+  async snapshot(options: { readonly fenced?: boolean; readonly timeoutMs?: number } = {}): Promise<PlainView> {
+    const { fenced = false, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+    const { clock, transport } = this.#o
+    const deadline = clock.monotonic() + timeoutMs
+    for (;;) {
+      const answer = await this.#lookOnce(fenced, Math.max(1, deadline - clock.monotonic()), transport)
+      if (answer !== 'again') {
+        if (!answer.ok) throw fromWire(answer.error)
+        return plainView(answer.value ?? null)
+      }
+      if (clock.monotonic() >= deadline) throw new Timeout(`'${this.address}' showed no state within ${timeoutMs} ms`)
+      await new Promise<void>((resolve) => clock.after(50, resolve))
+    }
+  }
+
+  #lookOnce(fenced: boolean, waitMs: number, transport: Transport): Promise<WireAnswer | 'again'> {
+    return new Promise((resolve) => {
+      const timer = this.#o.clock.after(Math.min(waitMs, 1_000), () => end('again'))
+      const sent = transport.send({ v: 1, kind: 'view', to: this.address, fenced, cause: this.#newCause() }, (answer) =>
+        end(answer === 'no-responders' || (!answer.ok && answer.error.code === 'Moved') ? 'again' : answer),
+      )
+      const end = (answer: WireAnswer | 'again') => {
+        timer.cancel()
+        queueMicrotask(() => sent.close())
+        resolve(answer)
+      }
+    })
+  }
+
+  on(type: string, listener: (event: object) => void): Subscription {
+    return this.#o.bus.subscribe(this.#o.subjects.observation(this.address), ({ data }) => {
+      const body = unpackWire(data)
+      if (typeof body !== 'object' || body === null || !('event' in body)) return
+      const event = decode(encode(body.event))
+      if (typeof event === 'object' && event !== null && 'type' in event && event.type === type) listener(event)
+    })
+  }
+
+  #newCause(): EnvelopeCause {
+    const correlation = this.#o.entropy.hex(128)
+    return { correlation, causation: `client:${correlation}` }
+  }
+}
+
+interface PlainView {
+  readonly status: 'active' | 'done' | 'error' | 'stopped'
+  readonly value: unknown
+  readonly context: unknown
+  readonly output: unknown
+  readonly seq: number
+  matches(pattern: unknown): boolean
+  hasTag(tag: string): boolean
+}
+
+const STATUSES = ['active', 'done', 'error', 'stopped'] as const
+
+function plainView(value: Json): PlainView {
+  const record = typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+  const field = (name: string): Json => Reflect.get(record, name) ?? null
+  const tags = field('tags')
+  const undefinedIfNull = (name: string) => (field(name) === null ? undefined : decode(field(name)))
+  const state = undefinedIfNull('value')
+  return {
+    status: STATUSES.find((status) => status === field('status')) ?? 'active',
+    value: state,
+    context: undefinedIfNull('context'),
+    output: undefinedIfNull('output'),
+    seq: Number(field('seq')),
+    matches: (pattern) => matches(pattern, state),
+    hasTag: (tag) => Array.isArray(tags) && tags.includes(tag),
+  }
+}
+
+/** XState's `matchesState`: a parent value matches every descendant of it. */
+function matches(pattern: unknown, value: unknown): boolean {
+  if (typeof pattern === 'string' && pattern.includes('.')) {
+    const cut = pattern.indexOf('.')
+    return matches({ [pattern.slice(0, cut)]: pattern.slice(cut + 1) }, value)
+  }
+  if (typeof pattern === 'string') {
+    return value === pattern || (typeof value === 'object' && value !== null && pattern in value)
+  }
+  if (typeof pattern !== 'object' || pattern === null || typeof value !== 'object' || value === null) return false
+  return Object.entries(pattern).every(([key, part]) => key in value && matches(part, Reflect.get(value, key)))
+}

@@ -1,0 +1,37 @@
+/** What effects may use of the system that runs them. Bridges (Python pools, model calls) are written against this alone. */
+import type { Subjects } from './address.ts'
+import type { Bus, Clock, Entropy } from './ports.ts'
+import type { AnyProtocol } from './protocol.ts'
+
+export interface AskOptions {
+  /** Whole time the caller waits. @defaultValue 5_000 */
+  readonly timeoutMs?: number
+  /** Two asks under one key are one command, whoever sends them, for 24 h; they must carry the same payload. */
+  readonly idempotencyKey?: string
+  readonly signal?: AbortSignal
+}
+
+/** Where a message comes from, for the causal log. */
+export interface Cause {
+  readonly correlation: string
+  readonly causation: string
+  /** Address of the sending actor; absent for clients. */
+  readonly sender?: string
+  readonly hops?: number
+}
+
+export interface EffectRuntime {
+  readonly namespace: string
+  readonly node: string
+  readonly subjects: Subjects
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly entropy: Entropy
+  /** @returns the reply as declared by the protocol; typed by the caller, who holds the protocol. */
+  ask(
+    protocol: AnyProtocol,
+    key: string,
+    event: { readonly type: string },
+    options: AskOptions & { readonly cause?: Cause },
+  ): Promise<unknown>
+}

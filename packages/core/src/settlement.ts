@@ -1,0 +1,251 @@
+/**
+ * What an actor owes and is owed: answered commands, open asks, sends under way, its failures and its end. A pure fold over
+ * step records: live turns and recovery call the same `apply`, so a recovered actor owes exactly the same.
+ *
+ * 1. A command id is `<client>:<n>`; each client says up to which n it will never ask again (`settled`). Answers above it are
+ *    kept, so a repeated command is answered and not applied: exact, with no window in time.
+ * 2. Kept answers are bounded: 1,024 per client, then `TooManyOutstanding`. A client silent for 24 h is forgotten.
+ * 3. An idempotency key names a command across clients for 24 h; another payload under it is refused.
+ * 4. An ask stays open until a step answers it, the actor ends, or its asker has stopped waiting.
+ * 5. A send stays open until its receiver has committed it; a new owner sends it again under the same id.
+ */
+import { hashOf, type Json } from './codec.ts'
+import { ActorDone, ActorQuarantined, ActorStopped, IdempotencyMismatch, type TroupeError } from './errors.ts'
+import { type Answer, askIdOf, type CommandId, type Step, type StepId } from './step.ts'
+
+export const ANSWERS_PER_CLIENT = 1_024
+export const KEY_MS = 24 * 3_600_000
+export const CLIENT_MS = 24 * 3_600_000
+
+export interface OpenAsk {
+  readonly id: string
+  readonly type: string
+  readonly step: number
+  readonly expires?: number
+}
+
+export interface OpenSend {
+  /** The sender's own count of its sends: together with its address the command id. */
+  readonly n: number
+  readonly to: string
+  readonly event: Json
+  readonly correlation: string
+  readonly step: string
+}
+
+export type Life =
+  | { readonly kind: 'active' }
+  | { readonly kind: 'done'; readonly output: Json }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'quarantined'; readonly reason: string }
+
+export interface SettlementState {
+  readonly clients: {
+    readonly [client: string]: {
+      readonly settled: number
+      readonly at: number
+      readonly answers: { readonly [n: string]: Answer }
+    }
+  }
+  readonly keys: {
+    readonly [key: string]: {
+      readonly payload: string
+      readonly ask: string
+      readonly at: number
+      readonly answer?: Answer
+    }
+  }
+  readonly asks: readonly OpenAsk[]
+  readonly sends: readonly OpenSend[]
+  readonly sendCount: number
+  readonly failures: readonly number[]
+  readonly life: Life
+}
+
+export type Known =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'answered'; readonly answer: Answer }
+  | { readonly kind: 'open'; readonly ask: string }
+  | { readonly kind: 'refused'; readonly error: TroupeError }
+
+interface Client {
+  settled: number
+  at: number
+  readonly answers: Map<number, Answer>
+}
+
+interface Keyed {
+  readonly payload: string
+  readonly ask: string
+  readonly at: number
+  answer?: Answer
+}
+
+export class Settlement {
+  readonly #clients = new Map<string, Client>()
+  readonly #keys = new Map<string, Keyed>()
+  readonly #asks = new Map<string, OpenAsk>()
+  readonly #sends = new Map<number, OpenSend>()
+  #sendCount = 0
+  #failures: number[] = []
+  #life: Life = { kind: 'active' }
+
+  constructor(state?: SettlementState) {
+    if (state === undefined) return
+    for (const [name, { settled, at, answers }] of Object.entries(state.clients)) {
+      const kept = Object.entries(answers).map(([n, answer]) => [Number(n), answer] as const)
+      this.#clients.set(name, { settled, at, answers: new Map(kept) })
+    }
+    for (const [key, keyed] of Object.entries(state.keys)) this.#keys.set(key, { ...keyed })
+    for (const ask of state.asks) this.#asks.set(ask.id, ask)
+    for (const send of state.sends) this.#sends.set(send.n, send)
+    this.#sendCount = state.sendCount
+    this.#failures = [...state.failures]
+    this.#life = state.life
+  }
+
+  /** What is known of a command before it is applied. */
+  look(command: CommandId, key: string | undefined, event: Json): Known {
+    const ask = askIdOf(command)
+    const answer = this.#clients.get(command.client)?.answers.get(command.n)
+    if (answer !== undefined) return { kind: 'answered', answer }
+    if (this.#asks.has(ask)) return { kind: 'open', ask }
+    if (key === undefined) return { kind: 'new' }
+    const keyed = this.#keys.get(key)
+    if (keyed === undefined) return { kind: 'new' }
+    if (keyed.payload !== hashOf(event)) {
+      return { kind: 'refused', error: new IdempotencyMismatch(`key '${key}' was used with another payload`, { key }) }
+    }
+    return keyed.answer === undefined ? { kind: 'open', ask: keyed.ask } : { kind: 'answered', answer: keyed.answer }
+  }
+
+  /** Commands whose answers are kept for a client. */
+  outstanding(client: string): number {
+    return this.#clients.get(client)?.answers.size ?? 0
+  }
+
+  /** The open asks that a reply of this type means, oldest first. */
+  asksFor(type: string, to: 'cause' | 'oldest' | 'all', cause: string | undefined): readonly string[] {
+    const open = [...this.#asks.values()].filter((ask) => ask.type === type).map((ask) => ask.id)
+    if (to === 'all') return open
+    if (to === 'cause' && cause !== undefined && open.includes(cause)) return [cause]
+    return open.slice(0, 1)
+  }
+
+  /** @param id the id of the step */
+  apply(step: Step, id: StepId): void {
+    const { command, at } = step
+    if (command !== undefined) this.#applyCommand(step, command)
+    for (const n of step.delivered ?? []) this.#sends.delete(n)
+    for (const { ask, answer } of step.answers ?? []) this.#settle(ask, answer, at)
+    for (const send of step.outcome === 'applied' ? (step.made?.sends ?? []) : []) {
+      const n = ++this.#sendCount
+      this.#sends.set(n, { n, ...send, correlation: step.cause.correlation, step: id })
+    }
+    if (step.supervision !== undefined) this.#applySupervision(step)
+    if (step.ended?.kind === 'done') this.#life = { kind: 'done', output: step.ended.output ?? null }
+    if (step.ended?.kind === 'stopped') this.#life = { kind: 'stopped' }
+    this.#forget(at)
+  }
+
+  #applyCommand(step: Step, command: NonNullable<Step['command']>): void {
+    const client = this.#client(command.client)
+    client.at = step.at
+    if (command.settled > client.settled) {
+      client.settled = command.settled
+      for (const n of client.answers.keys()) if (n <= command.settled) client.answers.delete(n)
+    }
+    const ask = askIdOf(command)
+    if (command.key !== undefined && 'event' in step.input) {
+      this.#keys.set(command.key, { payload: hashOf(step.input.event), ask, at: step.at })
+    }
+    const type = eventType(step.input)
+    if (command.wants === 'reply') {
+      const { expires } = command
+      this.#asks.set(ask, { id: ask, type, step: step.seq, ...(expires !== undefined && { expires }) })
+    }
+  }
+
+  #applySupervision(step: Step): void {
+    this.#failures = [...this.#failures, step.at].slice(-(step.supervision?.failures ?? 1))
+    const directive = step.supervision?.directive
+    if (directive === 'stop') this.#life = { kind: 'stopped' }
+    if (directive === 'quarantine')
+      this.#life = { kind: 'quarantined', reason: step.error?.message ?? 'failed too often' }
+  }
+
+  #settle(ask: string, answer: Answer, at: number): void {
+    this.#asks.delete(ask)
+    const cut = ask.lastIndexOf(':')
+    const client = this.#client(ask.slice(0, cut))
+    client.at = at
+    client.answers.set(Number(ask.slice(cut + 1)), answer)
+    for (const keyed of this.#keys.values()) if (keyed.ask === ask) keyed.answer = answer
+  }
+
+  #client(name: string): Client {
+    const known = this.#clients.get(name)
+    if (known !== undefined) return known
+    const fresh: Client = { settled: 0, at: 0, answers: new Map() }
+    this.#clients.set(name, fresh)
+    return fresh
+  }
+
+  #forget(at: number): void {
+    for (const [id, ask] of this.#asks) if (ask.expires !== undefined && ask.expires < at) this.#asks.delete(id)
+    for (const [key, keyed] of this.#keys) if (keyed.at + KEY_MS < at) this.#keys.delete(key)
+    for (const [name, client] of this.#clients) if (client.at + CLIENT_MS < at) this.#clients.delete(name)
+  }
+
+  /** How the actor's end answers a message; undefined while it lives. */
+  endedWith(address: string): TroupeError | undefined {
+    switch (this.#life.kind) {
+      case 'active':
+        return undefined
+      case 'done':
+        return new ActorDone(`'${address}' has reached its final state`, { output: this.#life.output })
+      case 'stopped':
+        return new ActorStopped(`'${address}' has stopped`)
+      case 'quarantined':
+        return new ActorQuarantined(`'${address}' failed more often than its supervision allows: ${this.#life.reason}`)
+    }
+  }
+
+  get life(): Life {
+    return this.#life
+  }
+  get asks(): readonly OpenAsk[] {
+    return [...this.#asks.values()]
+  }
+  get sends(): readonly OpenSend[] {
+    return [...this.#sends.values()]
+  }
+  get failures(): readonly number[] {
+    return this.#failures
+  }
+
+  state(): SettlementState {
+    return {
+      clients: Object.fromEntries(
+        [...this.#clients].map(([name, { settled, at, answers }]) => [
+          name,
+          { settled, at, answers: Object.fromEntries(answers) },
+        ]),
+      ),
+      keys: Object.fromEntries(this.#keys),
+      asks: this.asks,
+      sends: this.sends,
+      sendCount: this.#sendCount,
+      failures: this.#failures,
+      life: this.#life,
+    }
+  }
+}
+
+export function eventType(input: Step['input']): string {
+  if (!('event' in input)) return input.kind
+  const { event } = input
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) return input.kind
+  const type = 'type' in event ? event['type'] : undefined
+  return typeof type === 'string' ? type : input.kind
+}

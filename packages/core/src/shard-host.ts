@@ -1,0 +1,261 @@
+/**
+ * The actors of this node's shards: admits messages, activates on the first one, passivates the idle.
+ *
+ * Owns the residents and the command subscriptions. Told by `membership.ts` which shards are open.
+ *
+ * 1. A message is admitted only while its shard is open and this node's lease is valid; else its sender is told `Moved`.
+ * 2. An actor has at most one resident here; a lost one is forgotten at once, the next message activates it anew.
+ * 3. After a shard is opened, every actor in it with an open ask, effect, timer or send is activated without being asked.
+ * 4. Answers go to `_INBOX.` subjects only: a client must not be able to make a node write anywhere else.
+ */
+import type { AnyActorDef } from './actor.ts'
+import { type Address, type ShardName, type Subjects, shardOf, splitAddress } from './address.ts'
+import type { Asker } from './asker.ts'
+import { hashOf, type Json } from './codec.ts'
+import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
+import { Moved, type TroupeError, TypeNotServed, toWire } from './errors.ts'
+import type { BusMessage, Clock, Connection, Entropy, Subscription, Timer } from './ports.ts'
+import type { EffectRuntime } from './runtime.ts'
+import type { OpenSend } from './settlement.ts'
+import { type Activation, decodeRecord } from './step.ts'
+import { Resident, type Route } from './turn.ts'
+import { isJson, jsonHeaders, packWire } from './wire.ts'
+
+export interface ShardHostOptions {
+  readonly defs: ReadonlyMap<string, AnyActorDef>
+  readonly groups: { readonly [group: string]: number }
+  readonly connection: Connection
+  readonly subjects: Subjects
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly asker: Asker
+  readonly runtime: EffectRuntime
+  readonly activation: Activation
+  /** Whether the lease still stands. */
+  readonly valid: () => boolean
+  readonly onDoubt: (shard: ShardName) => void
+  readonly onLog: (text: string, data: object) => void
+}
+
+const SWEEP_MS = 5_000
+const SEND_TIMEOUT_MS = 60_000
+
+interface OpenShard {
+  readonly epoch: number
+  readonly subscriptions: readonly Subscription[]
+}
+
+export class ShardHost {
+  readonly #o: ShardHostOptions
+  readonly #shards = new Map<ShardName, OpenShard>()
+  readonly #residents = new Map<Address, Resident>()
+  readonly #logicHashes = new Map<string, string>()
+  #sweeper: Timer | undefined
+  #stopped = false
+
+  constructor(options: ShardHostOptions) {
+    this.#o = options
+    for (const [type, def] of options.defs) this.#logicHashes.set(type, logicHash(def))
+    this.#sweepLater()
+  }
+
+  // ── Shards ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  open(shard: ShardName, epoch: number): void {
+    const { bus } = this.#o.connection
+    const { subjects } = this.#o
+    const subscribe = (subject: string, trusted: boolean) =>
+      bus.subscribe(subject, (message) => this.#onMessage(message, trusted))
+    const subscriptions = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
+    this.#shards.set(shard, { epoch, subscriptions })
+    void this.#takeUp(shard)
+  }
+
+  async close(shard: ShardName): Promise<void> {
+    const open = this.#shards.get(shard)
+    if (open === undefined) return
+    this.#shards.delete(shard)
+    const mine = [...this.#residents].filter(([address]) => this.shardOf(address) === shard)
+    await Promise.all(mine.map(([, resident]) => resident.drain()))
+    for (const subscription of open.subscriptions) subscription.unsubscribe()
+  }
+
+  /** Drops everything at once: the lease is lost, or the system stops. */
+  dropAll(): void {
+    for (const { subscriptions } of this.#shards.values()) for (const s of subscriptions) s.unsubscribe()
+    this.#shards.clear()
+    for (const resident of [...this.#residents.values()]) resident.stop()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#sweeper?.cancel()
+    this.dropAll()
+  }
+
+  shardOf(address: Address): ShardName {
+    const group = this.#o.defs.get(splitAddress(address).type)?.group ?? 'main'
+    return shardOf(address, group, this.#o.groups[group] ?? 1)
+  }
+
+  holds(address: Address): boolean {
+    return this.#shards.has(this.shardOf(address))
+  }
+
+  get residents(): readonly Address[] {
+    return [...this.#residents.keys()]
+  }
+
+  /** Activates what the last owner left open. The heads may be stale: activation itself reads the leader. */
+  async #takeUp(shard: ShardName): Promise<void> {
+    const { connection, subjects, onLog } = this.#o
+    try {
+      for await (const head of connection.journal.heads(subjects.journalOf(shard))) {
+        const record = decodeRecord(head.bytes)
+        const { asks, effects, timers, sends } = record.open
+        if (asks + effects + timers + sends === 0 || !this.#shards.has(shard)) continue
+        const address = subjects.addressIn(head.subject)
+        this.#resident(address, { correlation: `takeup:${address}`, causation: `takeup:${address}` })
+      }
+    } catch (error) {
+      onLog('the scan of a shard failed; its actors wake with their next message', { shard, error: String(error) })
+    }
+  }
+
+  // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onMessage(message: BusMessage, trusted: boolean): void {
+    const asJson = isJson(message.headers)
+    const route: Route = (answer) => this.#publish(message.reply, answer, asJson)
+    let envelope: Envelope
+    try {
+      const address = this.#o.subjects.addressIn(message.subject)
+      envelope = decodeEnvelope(message.data, asJson, address, () => this.#o.entropy.hex(128))
+    } catch (error) {
+      return route({ v: 1, ok: false, error: { ...toWire(error), code: codeOf(error), applied: 'no' } })
+    }
+    if (!trusted && envelope.cause.sender !== undefined) {
+      const { sender: _, ...cause } = envelope.cause
+      envelope = { ...envelope, cause }
+    }
+    this.receive(envelope, route, message.data.byteLength)
+  }
+
+  /** Also the way in for messages from this node itself, which never leave it. */
+  receive(envelope: Envelope, route: Route, sizeBytes: number): void {
+    const refuse = (error: TroupeError) => route({ v: 1, ok: false, error: { ...toWire(error), applied: 'no' } })
+    if (!this.#o.defs.has(splitAddress(envelope.to).type)) {
+      return refuse(new TypeNotServed(`this node does not serve '${envelope.to}'`))
+    }
+    if (!this.holds(envelope.to) || !this.#o.valid()) {
+      return refuse(new Moved(`the shard of '${envelope.to}' is not here now`))
+    }
+    this.#resident(envelope.to, envelope.cause)?.receive(envelope, route, sizeBytes)
+  }
+
+  #resident(address: Address, cause: EnvelopeCause): Resident | undefined {
+    const known = this.#residents.get(address)
+    if (known !== undefined) return known
+    const { type } = splitAddress(address)
+    const def = this.#o.defs.get(type)
+    const shard = this.shardOf(address)
+    const open = this.#shards.get(shard)
+    if (def === undefined || open === undefined) return undefined
+    const { connection, subjects, clock, entropy, runtime, activation, onLog, onDoubt } = this.#o
+    const resident: Resident = new Resident({
+      address,
+      def,
+      logicHash: this.#logicHashes.get(type) ?? '',
+      epoch: open.epoch,
+      subject: subjects.journal(shard, address),
+      activation: { ...activation, at: clock.now() },
+      journal: connection.journal,
+      clock,
+      entropy,
+      runtime,
+      onEmit: (event, step) => this.#emit(address, event, step),
+      onSend: (send) => this.#send(address, send),
+      onLog,
+      onLost: (why, fenced) => {
+        if (this.#residents.get(address) === resident) this.#residents.delete(address)
+        if (why.code !== 'Moved' && why.code !== 'SystemStopped')
+          onLog('actor lost', { address, code: why.code, why: why.message })
+        if (fenced) onDoubt(shard)
+      },
+    })
+    this.#residents.set(address, resident)
+    void resident.activate(cause)
+    return resident
+  }
+
+  #emit(address: Address, event: Json, step: string): void {
+    const { bus } = this.#o.connection
+    if (bus.connected) bus.publish(this.#o.subjects.observation(address), packWire({ v: 1, event, step }))
+  }
+
+  /** Sends until the receiver has committed it or will never take it (true); false when this node stops before that. */
+  async #send(from: Address, { n, to, event, correlation, step }: OpenSend): Promise<boolean> {
+    const { type, key } = splitAddress(to)
+    const cause = { correlation, causation: step, sender: from }
+    const command = { client: from, n, settled: 0 }
+    while (!this.#stopped) {
+      try {
+        await this.#o.asker.ask({ to: `${type}/${key}`, event, cause, timeoutMs: SEND_TIMEOUT_MS, command })
+        return true
+      } catch (error) {
+        const { code, retryable } = toWire(error)
+        if (code === 'SystemStopped') return false
+        if (!retryable) {
+          this.#o.onLog('a send was refused by its receiver', { from, to, code, step })
+          return true
+        }
+      }
+    }
+    return false
+  }
+
+  #publish(reply: string | undefined, answer: WireAnswer, asJson: boolean): void {
+    const { bus } = this.#o.connection
+    if (reply === undefined || !reply.startsWith(`${this.#o.subjects.inboxRoot}.`) || !bus.connected) return
+    bus.publish(reply, packWire(answer, asJson), asJson ? { headers: jsonHeaders } : {})
+  }
+
+  // ── Passivation ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sweepLater(): void {
+    this.#sweeper = this.#o.clock.after(SWEEP_MS, () => {
+      const now = this.#o.clock.monotonic()
+      for (const [address, resident] of [...this.#residents]) {
+        const { idleAfterMs = 60_000 } = this.#o.defs.get(splitAddress(address).type) ?? {}
+        if (resident.idleSince(now - idleAfterMs)) void resident.drain()
+      }
+      if (!this.#stopped) this.#sweepLater()
+    })
+  }
+}
+
+function codeOf(error: unknown): string {
+  const { code } = toWire(error)
+  return code === 'ActorFailed' ? 'InvalidEvent' : code
+}
+
+/** Identity of a logic for recovery: the machine's definition as data; other logics by their functions' text. */
+export function logicHash(def: AnyActorDef): string {
+  const logic: object = def.logic
+  const config: unknown = 'config' in logic ? logic.config : undefined
+  const text = typeof config === 'object' && config !== null ? withFunctions(config) : `${def.logic.transition}`
+  return hashOf({ type: def.protocol.type, version: def.version ?? 1, text }).slice(0, 22)
+}
+
+/** A config as text with the source of its functions; what cannot be walked (actors, cycles) is left out. */
+function withFunctions(config: object): string {
+  const seen = new Set<unknown>()
+  return JSON.stringify(config, (_key, value: unknown) => {
+    if (typeof value === 'function') return `${value}`
+    if (typeof value === 'object' && value !== null) {
+      if (seen.has(value)) return undefined
+      seen.add(value)
+    }
+    return value
+  })
+}

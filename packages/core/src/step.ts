@@ -1,0 +1,170 @@
+/**
+ * The record of what an actor did: one `JournalRecord` per append, holding the steps that were committed together.
+ * Everything here is frozen by ADR 0003; a change is a new version with an upgrade function and a golden file of the old one.
+ *
+ * 1. A record is UTF-8 JSON, so any NATS tool can read an actor's history.
+ * 2. `prev` is the hash of the bytes of the record before it on this subject ('' for the first): a chain.
+ * 3. The identity of an append is (actor, epoch, seq, writer); `writer` is 128 random bits per activation.
+ * 4. `state` is the whole state after the last step, `hash` its canonical hash. A record without `state` names the record
+ *    to fold from: `base`, a journal position.
+ */
+
+import type { Json } from './codec.ts'
+import type { EffectClass } from './effect.ts'
+import { LogDamaged, UnsupportedVersion, type WireError } from './errors.ts'
+import type { HostState, Input, Made } from './logic-host.ts'
+import type { SettlementState } from './settlement.ts'
+import type { Draw } from './tape.ts'
+
+export const RECORD_VERSION = 1
+
+/** `type/key#epoch:seq` */
+export type StepId = string
+
+export function stepId(actor: string, epoch: number, seq: number): StepId {
+  return `${actor}#${epoch}:${seq}`
+}
+
+/** Names one command of one client; see `settlement.ts`. */
+export interface CommandId {
+  readonly client: string
+  readonly n: number
+}
+
+export function askIdOf(command: CommandId): string {
+  return `${command.client}:${command.n}`
+}
+
+/** An ask as it ended: what a repeated ask is told again. */
+export type Answer =
+  | { readonly ok: true; readonly value: Json; readonly step: StepId }
+  | { readonly ok: false; readonly error: WireError; readonly step: StepId }
+
+export interface Step {
+  /** Gap-free per actor, from 1. */
+  readonly seq: number
+  /** The one time the step saw, milliseconds since 1970; never less than the step's before. */
+  readonly at: number
+  readonly input: Input
+  readonly cause: {
+    /** What directly led to this step: a step id, or a client's command. */
+    readonly causation: string
+    /** The root of the whole tree of steps. */
+    readonly correlation: string
+    /** The open ask at the root of this step's own chain. */
+    readonly ask?: string
+    readonly sender?: string
+    readonly traceparent?: string
+    readonly hops?: number
+  }
+  readonly command?: CommandId & {
+    /** All of the client's commands up to this one will never be sent again. */
+    readonly settled: number
+    readonly wants: 'reply' | 'commit'
+    readonly key?: string
+    /** When the asker stops waiting, in time of `at`. */
+    readonly expires?: number
+  }
+  readonly mailbox?: { readonly waitedMs: number; readonly depth: number; readonly attempt?: number }
+  readonly draws?: readonly Draw[]
+  readonly made?: Made
+  /** State value of the root before and after, when it changed. */
+  readonly decided?: { readonly before: Json; readonly after: Json }
+  readonly effect?: {
+    readonly id: string
+    readonly name: string
+    readonly class: EffectClass
+    readonly evidence?: Json
+  }
+  /** Asks that this step ended. */
+  readonly answers?: readonly { readonly ask: string; readonly answer: Answer }[]
+  /** Earlier sends, by their count, that the receiver has committed. */
+  readonly delivered?: readonly number[]
+  readonly outcome: 'applied' | 'rejected' | 'error'
+  readonly error?: WireError & { readonly fingerprint?: string }
+  readonly supervision?: {
+    readonly directive: 'restart' | 'reset' | 'stop' | 'quarantine'
+    /** Failures inside the period, this one included. */
+    readonly failures: number
+    readonly inMs?: number
+  }
+  /** Set when the actor ended with this step. */
+  readonly ended?: { readonly kind: 'done' | 'stopped'; readonly output?: Json }
+}
+
+export interface ActorState {
+  readonly v: 1
+  readonly seq: number
+  readonly at: number
+  /** Version of the actor's own state (`defineActor({ version })`). */
+  readonly version: number
+  readonly host?: HostState
+  readonly settlement: SettlementState
+}
+
+export interface Activation {
+  readonly node: string
+  readonly pid: number
+  readonly at: number
+  readonly app: string
+  readonly runtime: string
+  readonly xstate: string
+  readonly nodejs: string
+}
+
+export interface JournalRecord {
+  readonly v: typeof RECORD_VERSION
+  readonly actor: string
+  readonly epoch: number
+  readonly writer: string
+  readonly prev: string
+  /** Hash of the logic's definition; code that differs may not fold this record. */
+  readonly logic: string
+  readonly activated?: Activation
+  readonly steps: readonly Step[]
+  readonly state?: ActorState
+  /** 0 when this record carries the state itself. */
+  readonly base: number
+  readonly hash: string
+  readonly hashVersion: number
+  /** Settlement at a glance: what a new owner must take up without being asked. */
+  readonly open: { readonly asks: number; readonly effects: number; readonly timers: number; readonly sends: number }
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+export function encodeRecord(record: JournalRecord): Uint8Array {
+  return encoder.encode(JSON.stringify(record))
+}
+
+/** @throws UnsupportedVersion for a newer format; LogDamaged for bytes that are no record of `actor`. */
+export function decodeRecord(bytes: Uint8Array, actor?: string): JournalRecord {
+  let value: unknown
+  try {
+    value = JSON.parse(decoder.decode(bytes))
+  } catch (error) {
+    throw new LogDamaged(`a journal entry of '${actor ?? 'an actor'}' is not JSON`, { actor }, error)
+  }
+  const version = typeof value === 'object' && value !== null && 'v' in value ? value.v : undefined
+  if (typeof version === 'number' && version > RECORD_VERSION) {
+    throw new UnsupportedVersion(
+      `journal format ${version} is newer than this runtime's ${RECORD_VERSION}; upgrade the node`,
+      {
+        version,
+      },
+    )
+  }
+  if (!isRecord(value) || (actor !== undefined && value.actor !== actor)) {
+    throw new LogDamaged(`a journal entry of '${actor ?? 'an actor'}' is not a step record of it`, { actor })
+  }
+  return value
+}
+
+/** The store checks nothing, so the identity fields are checked here; the rest is guarded by `hash` and `prev`. */
+function isRecord(value: unknown): value is JournalRecord {
+  if (typeof value !== 'object' || value === null) return false
+  const has = (name: string, type: string) => typeof Reflect.get(value, name) === type
+  const texts = ['actor', 'writer', 'prev', 'logic', 'hash'].every((name) => has(name, 'string'))
+  return texts && has('epoch', 'number') && has('base', 'number') && Array.isArray(Reflect.get(value, 'steps'))
+}

@@ -1,0 +1,175 @@
+import { expect, test } from 'vitest'
+import { assign, setup } from 'xstate'
+import { z } from 'zod'
+import { createSystem, defineActor, effect, memory, protocol } from './index.ts'
+import { decodeRecord } from './step.ts'
+
+const counterSays = protocol('counter', {
+  events: { add: z.object({ by: z.number() }), reset: z.object({}) },
+  replies: { add: z.number() },
+})
+const counter = defineActor(counterSays, {
+  logic: counterSays.handlers(
+    { count: 0 },
+    {
+      add: ({ count }, { by }) => ({ state: { count: count + by }, reply: count + by }),
+      reset: () => ({ count: 0 }),
+    },
+  ),
+})
+
+test('an actor answers, keeps its state and shows it', async () => {
+  await using system = await createSystem({ actors: [counter] })
+  const ref = system.get(counter, 'a')
+  expect(await ref.ask({ type: 'add', by: 2 })).toBe(2)
+  expect(await ref.ask({ type: 'add', by: 3 })).toBe(5)
+  expect(await ref.ask({ type: 'reset' })).toBeUndefined()
+  expect((await ref.snapshot()).context).toEqual({ count: 0 })
+  expect((await system.get(counter, 'b').snapshot({ fenced: true })).context).toEqual({ count: 0 })
+})
+
+test('two systems in one process do not see each other', async () => {
+  await using one = await createSystem({ actors: [counter] })
+  await using two = await createSystem({ actors: [counter] })
+  await one.get(counter, 'x').ask({ type: 'add', by: 1 })
+  expect(await two.get(counter, 'x').ask({ type: 'add', by: 10 })).toBe(10)
+})
+
+test('a bad payload is refused by its schema, an unknown event by name; neither touches the actor', async () => {
+  await using system = await createSystem({ actors: [counter] })
+  const ref = system.get(counter, 'a')
+  // @ts-expect-error the payload's type
+  await expect(ref.ask({ type: 'add', by: 'x' })).rejects.toMatchObject({ code: 'InvalidEvent', applied: 'no' })
+  // @ts-expect-error no such event
+  await expect(ref.ask({ type: 'nope' })).rejects.toMatchObject({ code: 'InvalidEvent' })
+  expect((await ref.snapshot()).seq).toBe(1)
+})
+
+const charge = effect('charge', 'idempotent', async ({ cents }: { cents: number }) => ({ receipt: `r${cents}` }))
+const shopSays = protocol('shop', {
+  events: { buy: z.object({ cents: z.number() }), close: z.object({}) },
+  replies: { buy: z.object({ receipt: z.string() }) },
+})
+const shop = defineActor(shopSays, {
+  logic: setup({ types: shopSays.types<{ sold: number }>(), actors: { charge } }).createMachine({
+    context: { sold: 0 },
+    initial: 'open',
+    states: {
+      open: { on: { buy: 'charging', close: 'closed' } },
+      charging: {
+        invoke: {
+          src: 'charge',
+          input: ({ event }) => ({ cents: event.type === 'buy' ? event.cents : 0 }),
+          onDone: {
+            target: 'open',
+            actions: [
+              assign({ sold: ({ context }) => context.sold + 1 }),
+              shopSays.reply('buy', ({ event }) => event.output),
+            ],
+          },
+        },
+      },
+      closed: { type: 'final' },
+    },
+  }),
+})
+
+test('a reply may come in a later transition, after an effect', async () => {
+  await using system = await createSystem({ actors: [shop] })
+  const ref = system.get(shop, 's')
+  expect(await ref.ask({ type: 'buy', cents: 5 })).toEqual({ receipt: 'r5' })
+  const view = await ref.snapshot()
+  expect(view.matches('open')).toBe(true)
+  expect(view.context).toEqual({ sold: 1 })
+})
+
+test('an event that the state does not take is refused with what it would take; a finished actor says so', async () => {
+  await using system = await createSystem({ actors: [shop] })
+  const ref = system.get(shop, 's')
+  await ref.ask({ type: 'close' })
+  await expect(ref.ask({ type: 'buy', cents: 1 })).rejects.toMatchObject({ code: 'ActorDone' })
+})
+
+test('turn/4 and turn/7: a repeated idempotency key is answered from the record, another payload is refused', async () => {
+  await using system = await createSystem({ actors: [counter] })
+  const ref = system.get(counter, 'a')
+  expect(await ref.ask({ type: 'add', by: 1 }, { idempotencyKey: 'k' })).toBe(1)
+  expect(await ref.ask({ type: 'add', by: 1 }, { idempotencyKey: 'k' })).toBe(1)
+  await expect(ref.ask({ type: 'add', by: 2 }, { idempotencyKey: 'k' })).rejects.toMatchObject({
+    code: 'IdempotencyMismatch',
+  })
+  expect((await ref.snapshot()).context).toEqual({ count: 1 })
+})
+
+test('a new node on the same log takes up the state, the open ask and its effect', async () => {
+  const world = memory()
+  const answers: ((text: string) => void)[] = []
+  const slow = effect('slow', 'idempotent', (_: unknown, { signal }) => {
+    return new Promise<string>((resolve, reject) => {
+      answers.push(resolve)
+      signal.addEventListener('abort', () => reject(new Error('aborted')))
+    })
+  })
+  const says = protocol('slow', { events: { go: z.object({}) }, replies: { go: z.string() } })
+  const machine = setup({ types: says.types<{ n: number }>(), actors: { slow } }).createMachine({
+    context: { n: 0 },
+    initial: 'idle',
+    states: {
+      idle: { on: { go: 'working' } },
+      working: {
+        invoke: {
+          src: 'slow',
+          input: {},
+          onDone: { target: 'idle', actions: says.reply('go', ({ event }) => event.output) },
+        },
+      },
+    },
+  })
+  const def = defineActor(says, { logic: machine })
+  const first = await createSystem({ actors: [def], backend: world, node: 'one', shards: 8 })
+  await using client = await createSystem({ backend: world, shards: 8 })
+  const asked = client.get(says, 'k').ask({ type: 'go' }, { timeoutMs: 10_000 })
+  await expect.poll(() => answers.length).toBe(1)
+  await first.drain()
+  await using second = await createSystem({ actors: [def], backend: world, node: 'two', shards: 8 })
+  await expect.poll(() => answers.length).toBe(2)
+  answers[1]?.('from the second node')
+  expect(await asked).toBe('from the second node')
+  expect(second.node).toBe('two')
+})
+
+test('every append is one record: activation first, the chain of hashes unbroken, the state inside', async () => {
+  const world = memory()
+  await using system = await createSystem({ actors: [counter], backend: world, shards: 1 })
+  const ref = system.get(counter, 'a')
+  for (let by = 1; by <= 3; by++) await ref.ask({ type: 'add', by })
+  const records = []
+  for await (const entry of system.connection.journal.read('tr.default.j.>')) records.push(decodeRecord(entry.bytes))
+  expect(records.map((record) => record.steps.length)).toEqual([1, 1, 1, 1])
+  expect(records[0]?.activated?.node).toBe(system.node)
+  expect(records.at(-1)?.state?.host?.tree.snap).toMatchObject({ context: { count: 6 } })
+  expect(new Set(records.map((record) => record.writer)).size).toBe(1)
+})
+
+test('a failing step is recorded, the state stays, the asker is told; too many failures end in quarantine', async () => {
+  const says = protocol('fragile', { events: { add: z.object({ by: z.number() }) }, replies: { add: z.number() } })
+  const fragile = defineActor(says, {
+    logic: says.handlers(
+      { n: 0 },
+      {
+        add: ({ n }, { by }) => {
+          if (by < 0) throw new Error('negative')
+          return { state: { n: n + by }, reply: n + by }
+        },
+      },
+    ),
+    supervision: { intensity: 1, backoffMs: [1, 1] },
+  })
+  await using system = await createSystem({ actors: [fragile] })
+  const ref = system.get(fragile, 'f')
+  expect(await ref.ask({ type: 'add', by: 2 })).toBe(2)
+  await expect(ref.ask({ type: 'add', by: -1 })).rejects.toMatchObject({ code: 'ActorFailed', applied: 'no' })
+  expect(await ref.ask({ type: 'add', by: 1 })).toBe(3)
+  await expect(ref.ask({ type: 'add', by: -1 })).rejects.toMatchObject({ code: 'ActorFailed' })
+  await expect(ref.ask({ type: 'add', by: 1 })).rejects.toMatchObject({ code: 'ActorQuarantined' })
+})

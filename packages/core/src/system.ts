@@ -1,0 +1,281 @@
+/**
+ * A system: one process's membership in a namespace. It hosts the actors it was given and talks to all others.
+ *
+ * Owns the connection and everything that runs on it; `stop` leaves nothing behind. Two systems in one process share nothing
+ * unless they are given the same backend.
+ */
+import { createRequire } from 'node:module'
+import type { AnyActorLogic } from 'xstate'
+import type { ActorDef, AnyActorDef } from './actor.ts'
+import { type Address, addressOf, type ShardName, Subjects, shardOf, splitAddress } from './address.ts'
+import { Asker, type Transport } from './asker.ts'
+import { realClock } from './clock.ts'
+import { cryptoEntropy } from './entropy.ts'
+import { decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
+import { LogicRefused, SystemStopped } from './errors.ts'
+import { Membership, type MembershipOptions } from './membership.ts'
+import { memory } from './memory/backend.ts'
+import { agreeOnNamespace, type NamespaceRecord, readNamespace } from './namespace-record.ts'
+import type { Backend, Clock, Connection, Durability, Entropy } from './ports.ts'
+import type { AnyProtocol } from './protocol.ts'
+import { ActorRef, type Ref } from './ref.ts'
+import type { EffectRuntime } from './runtime.ts'
+import { ShardHost } from './shard-host.ts'
+import { packWire } from './wire.ts'
+import { selfTest } from './xstate-inside.ts'
+
+export interface SystemOptions {
+  /** What this node can host; none: a client. */
+  readonly actors?: readonly AnyActorDef[]
+  /** @defaultValue `memory()`, a world of its own */
+  readonly backend?: Backend
+  /** Shown to operators; must differ between nodes. @defaultValue `node-<8 random hex digits>` */
+  readonly node?: string
+  /** Shards of a group that does not exist yet: fixed for ever, at least 8 per node you will ever have. @defaultValue 256 */
+  readonly shards?: number
+  /** How long a silent node keeps its shards; whole seconds, at least 3,000. @defaultValue 20_000 */
+  readonly leaseMs?: number
+  /** What the runtime has to say to operators. @defaultValue nothing */
+  readonly onLog?: (text: string, data: object) => void
+  readonly clock?: Clock
+  readonly entropy?: Entropy
+}
+
+export interface System extends AsyncDisposable {
+  readonly node: string
+  readonly durability: Durability
+  get<P extends AnyProtocol, L extends AnyActorLogic>(actor: ActorDef<P, L>, key: string): Ref<P, L>
+  get<P extends AnyProtocol>(protocol: P, key: string): Ref<P>
+  /** The node that holds an actor's shard now, as far as this node knows. */
+  locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }>
+  /** What effects of this node see of it; for bridges that work outside actors. */
+  readonly runtime: EffectRuntime
+  readonly connection: Connection
+  /** Finishes turns, hands the shards over, leaves, stops. */
+  drain(): Promise<void>
+  /** Ends at once: nothing is handed over; what was acknowledged is in the log. */
+  stop(): Promise<void>
+}
+
+const MIN_LEASE_MS = 3_000
+
+/**
+ * @throws DurabilityRefused when the backend is less durable than it was asked to be; LogicRefused for two definitions of one
+ * type; whatever the backend says when it cannot be reached
+ */
+export async function createSystem(options: SystemOptions = {}): Promise<System> {
+  const { actors = [], backend = memory(), shards = 256, leaseMs = 20_000, onLog = () => {} } = options
+  const { clock = realClock(), entropy = cryptoEntropy() } = options
+  const node = options.node ?? `node-${entropy.hex(32)}`
+  if (leaseMs < MIN_LEASE_MS) throw new RangeError(`leaseMs is ${leaseMs}; at least ${MIN_LEASE_MS} are needed`)
+  selfTest()
+  const defs = definitionsByType(actors)
+  const connection = await backend.connect({ name: node, clock, entropy })
+  try {
+    const record =
+      actors.length > 0
+        ? await agreeOnNamespace(connection.store, connection.journal.streamId, actors, shards)
+        : ((await readNamespace(connection.store)) ?? { v: 1, streamId: '', groups: { main: shards }, types: {} })
+    const system = new RunningSystem({ node, defs, connection, record, leaseMs, onLog, clock, entropy })
+    await system.start()
+    return system
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+}
+
+function definitionsByType(actors: readonly AnyActorDef[]): ReadonlyMap<string, AnyActorDef> {
+  const defs = new Map<string, AnyActorDef>()
+  for (const def of actors) {
+    const { type } = def.protocol
+    if (defs.has(type)) throw new LogicRefused(`two definitions of actor type '${type}' were given to one system`)
+    defs.set(type, def)
+  }
+  return defs
+}
+
+interface Parts {
+  readonly node: string
+  readonly defs: ReadonlyMap<string, AnyActorDef>
+  readonly connection: Connection
+  readonly record: NamespaceRecord
+  readonly leaseMs: number
+  readonly onLog: (text: string, data: object) => void
+  readonly clock: Clock
+  readonly entropy: Entropy
+}
+
+class RunningSystem implements System {
+  readonly node: string
+  readonly connection: Connection
+  readonly runtime: EffectRuntime
+  readonly #parts: Parts
+  readonly #subjects: Subjects
+  readonly #asker: Asker
+  readonly #transport: Transport
+  readonly #host: ShardHost
+  readonly #membership: Membership | undefined
+  #record: NamespaceRecord
+  #stopped: Promise<void> | undefined
+
+  constructor(parts: Parts) {
+    const { node, connection, record, clock, entropy, defs, onLog } = parts
+    this.#parts = parts
+    this.#record = record
+    this.node = node
+    this.connection = connection
+    this.#subjects = new Subjects(connection.namespace)
+    this.#transport = {
+      send: (envelope, listener) => this.#send(envelope, listener),
+      get connected() {
+        return connection.bus.connected
+      },
+    }
+    this.#asker = new Asker(this.#transport, clock, entropy)
+    this.runtime = {
+      namespace: connection.namespace,
+      node,
+      subjects: this.#subjects,
+      bus: connection.bus,
+      clock,
+      entropy,
+      ask: (protocol, key, event, options) => this.#refTo(addressOf(protocol.type, key)).ask(event, options),
+    }
+    this.#host = new ShardHost({
+      defs,
+      groups: record.groups,
+      connection,
+      subjects: this.#subjects,
+      clock,
+      entropy,
+      asker: this.#asker,
+      runtime: this.runtime,
+      activation: activationFacts(node, clock),
+      valid: () => this.#membership?.valid ?? false,
+      onDoubt: (shard) => void this.#membership?.doubt(shard),
+      onLog,
+    })
+    this.#membership = defs.size === 0 ? undefined : new Membership(this.#membershipOptions())
+  }
+
+  #membershipOptions(): MembershipOptions {
+    const { node, defs, connection, record, clock, entropy, leaseMs, onLog } = this.#parts
+    const served = new Set([...defs.values()].map(({ group = 'main' }) => group))
+    return {
+      node,
+      groups: Object.fromEntries(Object.entries(record.groups).filter(([group]) => served.has(group))),
+      store: connection.store,
+      clock,
+      entropy,
+      leaseMs,
+      onOpen: (shard, epoch) => this.#host.open(shard, epoch),
+      onClose: (shard) => this.#host.close(shard),
+      onFenced: () => this.#host.dropAll(),
+      onLog,
+    }
+  }
+
+  async start(): Promise<void> {
+    await this.#membership?.join()
+  }
+
+  get durability(): Durability {
+    return this.connection.durability
+  }
+
+  get<P extends AnyProtocol, L extends AnyActorLogic>(target: ActorDef<P, L> | P, key: string): Ref<P, L> {
+    const protocol: AnyProtocol = 'protocol' in target ? target.protocol : target
+    // The types of the two overloads are promises about data that the receiving node checks against the protocol.
+    return this.#refTo(addressOf(protocol.type, key)) as unknown as Ref<P, L>
+  }
+
+  #refTo(address: Address): ActorRef {
+    const { clock, entropy } = this.#parts
+    const { bus } = this.connection
+    return new ActorRef(address, {
+      asker: this.#asker,
+      transport: this.#transport,
+      bus,
+      subjects: this.#subjects,
+      clock,
+      entropy,
+    })
+  }
+
+  #shardOf(address: Address): ShardName {
+    const group = this.#record.types[splitAddress(address).type] ?? 'main'
+    return shardOf(address, group, this.#record.groups[group] ?? 1)
+  }
+
+  async locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }> {
+    const shard = this.#shardOf(address)
+    const entry = await this.connection.store.get(`shard.${shard}`)
+    const key: unknown = entry === undefined ? undefined : JSON.parse(new TextDecoder().decode(entry.value))
+    const owner = typeof key === 'object' && key !== null && 'owner' in key ? String(key.owner) : ''
+    // A member id is `<node>-<8 hex>-<incarnation>`.
+    return { shard, node: owner === '' ? undefined : owner.replace(/-[0-9a-f]{8}-\d+$/, '') }
+  }
+
+  /** An actor of this node is reached directly, any other over its command subject. */
+  #send(envelope: Envelope, listener: (answer: WireAnswer | 'no-responders') => void): { close(): void } {
+    if (this.#stopped !== undefined) throw new SystemStopped(`system '${this.node}' has stopped`)
+    const { bus } = this.connection
+    if (this.#host.holds(envelope.to)) {
+      let open = true
+      this.#host.receive(envelope, (answer) => open && listener(answer), sizeOf(envelope))
+      return { close: () => (open = false) }
+    }
+    const { to, cause } = envelope
+    const shard = this.#shardOf(to)
+    const subject = cause.sender === undefined ? this.#subjects.command(shard, to) : this.#subjects.internal(shard, to)
+    const reply = bus.openReply((answer) => {
+      listener(answer === 'no-responders' ? answer : decodeAnswer(answer.data))
+    })
+    bus.publish(subject, packWire(envelope), { reply: reply.subject })
+    return reply
+  }
+
+  async drain(): Promise<void> {
+    await this.#membership?.leave()
+    await this.stop()
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#membership?.abandon()
+    this.#asker.stop()
+    this.#host.stop()
+    await this.connection.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain()
+  }
+}
+
+/** A cheap upper estimate, for the mailbox bound of messages that never became bytes. */
+function sizeOf(envelope: Envelope): number {
+  return envelope.kind === 'event' ? 128 + JSON.stringify(envelope.event).length : 128
+}
+
+function activationFacts(node: string, clock: Clock) {
+  const require = createRequire(import.meta.url)
+  const versionOf = (file: string): string => {
+    const found: unknown = require(file)
+    return typeof found === 'object' && found !== null && 'version' in found ? String(found.version) : 'unknown'
+  }
+  return {
+    node,
+    pid: process.pid,
+    at: clock.now(),
+    app: 'unknown',
+    runtime: versionOf('../package.json'),
+    xstate: versionOf('xstate/package.json'),
+    nodejs: process.version,
+  }
+}

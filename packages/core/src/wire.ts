@@ -1,0 +1,50 @@
+/** Bytes on the bus: msgpack as both languages read it, JSON for people and stock clients. */
+import { Packr } from 'msgpackr'
+import { MessageTooLarge } from './errors.ts'
+import type { Headers } from './ports.ts'
+
+/** Below the server's default 1 MB with room for headers. */
+export const MAX_BODY_BYTES = 768 * 1024
+
+/**
+ * No records or shared structures: they are msgpackr's own dialect. `int64AsType: 'auto'` (a number when it is safe) is missing
+ * from msgpackr's typings, hence `object`.
+ */
+const settings: object = {
+  useRecords: false,
+  variableMapSize: true,
+  encodeUndefinedAsNil: true,
+  int64AsType: 'auto',
+  mapsAsObjects: true,
+  largeBigIntToString: true,
+}
+const packr = new Packr(settings)
+
+export const JSON_TYPE = 'application/json'
+export const jsonHeaders: Headers = { 'content-type': JSON_TYPE }
+
+export function isJson(headers: Headers | undefined): boolean {
+  return headers?.['content-type'] === JSON_TYPE || headers?.['Content-Type'] === JSON_TYPE
+}
+
+/** @throws MessageTooLarge above 768 KiB */
+export function packWire(value: unknown, asJson = false): Uint8Array {
+  // A copy: msgpackr hands out views on a shared pool.
+  const bytes = asJson ? Buffer.from(JSON.stringify(value)) : Uint8Array.from(packr.pack(value))
+  checkSize(bytes)
+  return bytes
+}
+
+/** @throws MessageTooLarge, or whatever the decoder says of bytes that are no value */
+export function unpackWire(bytes: Uint8Array, asJson = false): unknown {
+  checkSize(bytes)
+  return asJson ? JSON.parse(Buffer.from(bytes).toString('utf8')) : packr.unpack(bytes)
+}
+
+function checkSize(bytes: Uint8Array): void {
+  if (bytes.byteLength > MAX_BODY_BYTES) {
+    throw new MessageTooLarge(`${bytes.byteLength} bytes; a message may have ${MAX_BODY_BYTES}`, {
+      sizeBytes: bytes.byteLength,
+    })
+  }
+}
