@@ -1,7 +1,6 @@
-import type { BusMessage } from '@troupe/core'
+import { type BusMessage, packWire, unpackWire } from '@troupe/core'
 import { describe, expect, test } from 'vitest'
 import { decodeCall, decodeCancel, finalFrames, replyOf } from './frames.ts'
-import { packWire, unpackWire } from './wire.ts'
 
 const subject = 'tr.t.llm.complete'
 const req = { model: 'm', messages: [{ role: 'user', parts: [{ type: 'text', text: 'q' }] }] }

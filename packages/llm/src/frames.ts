@@ -6,11 +6,10 @@
  *    calls in another order; it must not get the answer to another prompt.
  */
 import { createHash } from 'node:crypto'
-import type { BusMessage, Headers } from '@troupe/core'
+import { type BusMessage, type Headers, isJson, jsonHeaders, packWire, unpackWire } from '@troupe/core'
 import { z } from 'zod'
 import { decodeRequest, encodeAnswer, encodeError, encodeEvents } from './lm15.ts'
 import { type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
-import { isJson, jsonHeaders, packWire, unpackWire } from './wire.ts'
 
 export const WIRE_VERSION = 1
 

@@ -1,12 +1,25 @@
-import { type Bus, type BusMessage, Disconnected, MessageTooLarge, type Subscription } from '@troupe/core'
+import {
+  type Bus,
+  type BusMessage,
+  Disconnected,
+  isJson,
+  jsonHeaders,
+  MessageTooLarge,
+  memory,
+  packWire,
+  realClock,
+  type Subscription,
+  seededEntropy,
+  unpackWire,
+} from '@troupe/core'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { openBudget } from './budget.ts'
 import { Ledger } from './ledger.ts'
 import { type ManualClock, manualClock } from './manual-clock.ts'
 import { type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
 import { type ModelService, type ServeModels, serveModels } from './service.ts'
+import { standInModel } from './stand-in-server.ts'
 import type { ModelRecord } from './till.ts'
-import { packWire, unpackWire } from './wire.ts'
 
 /** A bus that delivers at once, with what this test needs. */
 class TestBus implements Bus {
@@ -413,4 +426,31 @@ describe('a stop', () => {
     ])
     expect(service.stats()).toMatchObject({ running: 0, queued: 0, budget: { reservedUsd: 0 } })
   })
+})
+
+test('over the memory backend: a worker gets its answer, and hears that nobody serves after the stop', async () => {
+  const world = memory({ namespace: 'ns' })
+  const entropy = seededEntropy(1)
+  const [node, worker] = await Promise.all(
+    ['node', 'worker'].map((name) => world.connect({ name, clock: realClock(), entropy })),
+  )
+  if (node === undefined || worker === undefined) throw new Error('no connection')
+  serve({ bus: node.bus, model: standInModel() })
+  const body = {
+    ...{ v: 1, id: 'a-1', job: 'a', parent: null, stream: false, deadlineMs: 1000 },
+    req: { model: 'm', messages: [{ role: 'user', parts: ['hello'] }] },
+  }
+  const answerTo = (asJson: boolean): Promise<unknown> =>
+    new Promise((resolve) => {
+      const { subject } = worker.bus.openReply((answer) =>
+        resolve(answer === 'no-responders' ? answer : unpackWire(answer.data, isJson(answer.headers))),
+      )
+      const headers = asJson ? { headers: jsonHeaders } : {}
+      worker.bus.publish('tr.ns.llm.complete', packWire(body, asJson), { reply: subject, ...headers })
+    })
+  expect(await answerTo(false)).toMatchObject({ t: 'ok', res: { model: 'local-knn' } })
+  expect(await answerTo(true)).toMatchObject({ t: 'ok', res: { model: 'local-knn' } })
+  await service.stop()
+  expect(await answerTo(false)).toBe('no-responders')
+  await Promise.all([node.close(), worker.close()])
 })
