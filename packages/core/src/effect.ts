@@ -2,7 +2,14 @@
  * An effect is work outside the machine: a promise, a Python function, a model call, another actor's reply. It is an XState
  * promise logic with a name and a class, so it is invoked, spawned and nested like any other actor logic.
  */
-import { fromPromise, type PromiseActorLogic } from 'xstate'
+import {
+  type CallbackActorLogic,
+  type EventObject,
+  fromCallback,
+  fromPromise,
+  type NonReducibleUnknown,
+  type PromiseActorLogic,
+} from 'xstate'
 import type { EffectRuntime } from './runtime.ts'
 import { hostOf } from './xstate-inside.ts'
 
@@ -53,6 +60,29 @@ export function effect<I, O>(
     })
   })
   return Object.assign(logic, { effect: { name, class: effectClass } })
+}
+
+export interface ResourceContext<Event extends EventObject> {
+  /** Sends an event to the machine that holds the resource. */
+  sendBack(event: EventObject): void
+  /** Events the machine sends to the resource. */
+  receive(listener: (event: Event) => void): void
+  readonly runtime: EffectRuntime | undefined
+  /** Stable over crashes; names the resource to the outside. */
+  readonly resourceId: string
+}
+
+/**
+ * Something held while the machine is in a state: a process, a socket, a subscription. Opened again from its recorded input
+ * by whichever node takes the actor up; released when the state is left, the actor moves or the node stops.
+ */
+export function resource<I extends NonReducibleUnknown, Event extends EventObject = EventObject>(
+  open: (input: I, context: ResourceContext<Event>) => () => void,
+): CallbackActorLogic<Event, I> {
+  return fromCallback<Event, I>(({ input, self, system, sendBack, receive }) => {
+    const scope = hostOf(system)?.effectScope(self)
+    return open(input, { sendBack, receive, runtime: scope?.runtime, resourceId: scope?.effectId ?? self.sessionId })
+  })
 }
 
 /** The name and class of a logic that is an effect; a bare promise logic counts as a `write` named by its source. */

@@ -18,7 +18,7 @@ export {
 } from './address.ts'
 export { realClock } from './clock.ts'
 export { canonical, decode, encode, hashOf, type Json } from './codec.ts'
-export { type Effect, type EffectClass, type EffectContext, effect } from './effect.ts'
+export { type Effect, type EffectClass, type EffectContext, effect, type ResourceContext, resource } from './effect.ts'
 export { cryptoEntropy, seededEntropy } from './entropy.ts'
 export * from './errors.ts'
 export { memory } from './memory/backend.ts'
@@ -34,7 +34,7 @@ export {
   type ReplyTo,
 } from './protocol.ts'
 export type { Ref, View } from './ref.ts'
-export type { AskOptions, Cause, EffectRuntime } from './runtime.ts'
+export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
 export type { JournalRecord, Step, StepId } from './step.ts'
 export { createSystem, type System, type SystemOptions } from './system.ts'

@@ -20,6 +20,11 @@ export interface Cause {
   readonly hops?: number
 }
 
+/** One per node and name, made on first use, closed when the system stops: a connection pool, a view on a Python pool. */
+export interface Shared {
+  close(): void
+}
+
 export interface EffectRuntime {
   readonly namespace: string
   readonly node: string
@@ -27,6 +32,8 @@ export interface EffectRuntime {
   readonly bus: Bus
   readonly clock: Clock
   readonly entropy: Entropy
+  /** The node's one instance of `Class` under this name. */
+  shared<T extends Shared>(Class: new (runtime: EffectRuntime, name: string) => T, name: string): T
   /** @returns the reply as declared by the protocol; typed by the caller, who holds the protocol. */
   ask(
     protocol: AnyProtocol,

@@ -21,6 +21,7 @@ import type { AnyProtocol } from './protocol.ts'
 import { ActorRef, type Ref } from './ref.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ShardHost } from './shard-host.ts'
+import { SharedParts } from './shared-parts.ts'
 import { packWire } from './wire.ts'
 import { selfTest } from './xstate-inside.ts'
 
@@ -115,6 +116,7 @@ class RunningSystem implements System {
   readonly #asker: Asker
   readonly #transport: Transport
   readonly #host: ShardHost
+  readonly #shared = new SharedParts()
   readonly #membership: Membership | undefined
   #record: NamespaceRecord
   #stopped: Promise<void> | undefined
@@ -140,6 +142,7 @@ class RunningSystem implements System {
       bus: connection.bus,
       clock,
       entropy,
+      shared: (Class, name) => this.#shared.get(Class, this.runtime, name),
       ask: (protocol, key, event, options) => this.#refTo(addressOf(protocol.type, key)).ask(event, options),
     }
     this.#host = new ShardHost({
@@ -250,6 +253,7 @@ class RunningSystem implements System {
     this.#membership?.abandon()
     this.#asker.stop()
     this.#host.stop()
+    this.#shared.close()
     await this.connection.close()
   }
 
