@@ -45,14 +45,15 @@ export async function request<T>(
 
 const STREAM_NOT_FOUND = 10059
 
-export const isStreamNotFound = (error: unknown): boolean =>
-  error instanceof TroupeError && error.details['code'] === STREAM_NOT_FOUND
+export const isStreamNotFound = (error: unknown): boolean => codeOf(error) === STREAM_NOT_FOUND
+
+/** The server's own error code, when it was the server that refused. */
+export const codeOf = (error: unknown): unknown => (error instanceof TroupeError ? error.details['code'] : undefined)
 
 /** Worth another try soon: elections, restarts, lost answers. Not: what the server decided. */
 export function isTransient(error: unknown): boolean {
-  if (!(error instanceof LogUnavailable)) return error instanceof Disconnected
-  const { code, status } = error.details
-  return typeof code !== 'number' || (typeof status === 'number' && status >= 500)
+  if (error instanceof Disconnected) return true
+  return error instanceof LogUnavailable && Number(error.details['status'] ?? 0) >= 500
 }
 
 function reason(error: unknown): string {
@@ -62,6 +63,8 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-function details(error: unknown): { readonly code?: number; readonly status?: number } {
-  return error instanceof JetStreamApiError ? { code: error.code, status: error.apiError().code } : {}
+/** Status as in HTTP; 503 also for no answer at all. */
+function details(error: unknown): { readonly code?: number; readonly status: number } {
+  const cause = error instanceof Error && error.cause instanceof JetStreamApiError ? error.cause : error
+  return cause instanceof JetStreamApiError ? { code: cause.code, status: cause.apiError().code } : { status: 503 }
 }

@@ -20,13 +20,14 @@ import { natsEnvironment } from '../config.ts'
 import { Disconnected } from '../errors.ts'
 import type { Backend, Clock, Connection, ConnectOptions } from '../ports.ts'
 import { raise } from '../raise.ts'
-import type { Api } from './api.ts'
+import { type Api, isTransient } from './api.ts'
 import { NatsBus } from './bus.ts'
 import { Connectivity } from './connectivity.ts'
 import { judge, type NatsDurability, type ServerFact } from './durability.ts'
 import { Inbox } from './inbox.ts'
 import { NatsJournal } from './journal.ts'
 import { askServers } from './monitoring.ts'
+import { pause } from './pause.ts'
 import { NatsStore } from './store.ts'
 import { StoredPublisher } from './stored-publish.ts'
 import { ID_KEY, StreamIdentity } from './stream-identity.ts'
@@ -56,6 +57,8 @@ const DEFAULT_SERVER = 'nats://127.0.0.1:4222'
 /** A dead peer is noticed within two pings: well before a lease of 20 s runs out. */
 const PING_MS = 5_000
 const RECONNECT_MS = 100
+const START_MS = 15_000
+const START_RETRY_MS = 250
 const CLOSE_FLUSH_MS = 2_000
 
 export function nats(options: NatsOptions = {}): NatsBackend {
@@ -73,8 +76,8 @@ async function open(
     const api: Api = { nc, jsm: await jetstreamManager(nc, { checkAPI: false }), connectivity, clock, entropy }
     const subjects = new Subjects(namespace).journals()
     const wanted = { namespace, subjects, replicas: wished.startsWith('r3') ? 3 : 1 }
-    const info = await openJournal(api, wanted, initialise)
-    await openBucket(api, wanted, initialise)
+    const info = await patiently(api, () => openJournal(api, wanted, initialise))
+    await patiently(api, () => openBucket(api, wanted, initialise))
     const known = [...(options.durabilityProof ?? []), ...(await askServers(options.monitoring ?? []))]
     const durability = judge(wished, factsOf(info, nc.info?.server_name ?? ''), known)
 
@@ -92,6 +95,19 @@ async function open(
   } catch (error) {
     await close(nc, connectivity, clock)
     throw error
+  }
+}
+
+/** A cluster that was just started elects its leaders first. */
+async function patiently<T>({ clock }: Api, work: () => Promise<T>): Promise<T> {
+  const deadlineMs = clock.monotonic() + START_MS
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isTransient(error) || clock.monotonic() > deadlineMs) throw error
+      await pause(clock, START_RETRY_MS)
+    }
   }
 }
 

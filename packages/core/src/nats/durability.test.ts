@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest'
+import { createServer } from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
 import { DurabilityRefused } from '../errors.ts'
 import { judge, type NatsDurability, type StreamFacts, satisfies } from './durability.ts'
-import { factOf } from './monitoring.ts'
+import { askServers, factOf } from './monitoring.ts'
 
 const sound: StreamFacts = {
   stream: 'TR_x_J',
@@ -62,4 +63,20 @@ test('believes /varz only where it is plain', () => {
   expect(factOf({ server_name: 'n1', jetstream: { config: {} } })).toEqual({ serverName: 'n1', syncAlways: false })
   expect(factOf({ server_name: 'n1' })).toEqual({ serverName: 'n1', syncAlways: false })
   expect(() => factOf('no')).toThrow()
+})
+
+test('asks the monitoring port, and refuses when it does not answer', async () => {
+  const server = createServer((request, response) => {
+    response.end(
+      request.url === '/varz'
+        ? JSON.stringify({ server_name: 'n1', jetstream: { config: { sync_always: true } } })
+        : '',
+    )
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await new Promise((resolve) => server.once('listening', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : 0
+  expect(await askServers([`http://127.0.0.1:${port}`])).toEqual(synced('n1'))
+  await expect(askServers(['http://127.0.0.1:1'])).rejects.toThrow(DurabilityRefused)
 })

@@ -38,7 +38,7 @@ export function judge(wished: NatsDurability, stream: StreamFacts, known: readon
     throw new DurabilityRefused(`the stream '${stream.stream}' cannot be a log: ${faults.join('; ')}`, { faults })
   }
   const unsynced = stream.servers.filter((name) => !known.some((fact) => fact.serverName === name && fact.syncAlways))
-  const synced = unsynced.length === 0 && stream.servers.length >= Math.min(stream.replicas, 3)
+  const synced = unsynced.length === 0 && stream.servers.length >= stream.replicas
   const tier = `${stream.replicas >= 3 ? 'r3' : 'r1'}${synced ? '-fsync' : ''}` as const
   if (satisfies(tier, wished)) return tier
   const fixes: string[] = []

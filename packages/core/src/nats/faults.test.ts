@@ -126,6 +126,10 @@ test('a claim of r1-fsync is refused without proof and told with it; r3 is refus
   })
   expect((await connected({ namespace: 'tiers', durabilityProof })).durability).toBe('r1')
   await expect(connected({ namespace: 'tiers', durability: 'r3' })).rejects.toMatchObject({ code: 'DurabilityRefused' })
+  await expect(connected({ namespace: 'three', initialise: true, durability: 'r3' })).rejects.toMatchObject({
+    code: 'DurabilityRefused',
+    message: expect.stringContaining('cluster of 3 servers'),
+  })
   await using synced = await natsServer({ syncAlways: true })
   const proven = nats({
     servers: synced.url,
@@ -176,4 +180,23 @@ test('readers leave no consumers behind', async () => {
   }
   await eventually(async () => (await left()) === 0, { withinMs: 5_000, show: left })
   await nc.close()
+})
+
+test('store/3: a watcher hears of a key that vanished without a trace, once it has looked again', async () => {
+  const { bus, store } = await connected({ namespace: 'vanish', initialise: true })
+  await store.create('k.stays', bytes('1'))
+  await store.create('k.goes', bytes('1'))
+  const seen: string[] = []
+  const watching = await store.watch('k.*', (change) => {
+    seen.push(change.kind === 'put' ? change.entry.key : `-${change.key}`)
+  })
+  const nc = await connect({ servers: server.url })
+  await (await jetstreamManager(nc)).streams.purge('KV_TR_vanish', { filter: '$KV.TR_vanish.k.goes' })
+  await nc.close()
+  await server.server.kill()
+  await server.start()
+  await eventually(() => bus.connected, { withinMs: 10_000 })
+  await eventually(() => seen.includes('-k.goes'), { withinMs: 10_000, show: () => seen })
+  expect(seen).toEqual(['k.stays', 'k.goes', '-k.goes'])
+  watching.unsubscribe()
 })

@@ -9,17 +9,20 @@
  * 3. What was created is removed: at once by request, or by the server when nobody listens for `ABANDONED_MS`.
  */
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream'
-import { type Msg, nanos } from '@nats-io/transport-node'
+import { type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { LogUnavailable } from '../errors.ts'
-import type { Clock, Timer } from '../ports.ts'
+import type { Timer } from '../ports.ts'
 import { type Api, isTransient, request } from './api.ts'
 import { statusOf } from './inbox.ts'
+import { pause } from './pause.ts'
 
 const HEARTBEAT_MS = 1_000
 /** So many heartbeats may be late before the consumer counts as gone. */
 const SILENCE_MS = 3 * HEARTBEAT_MS
 const ABANDONED_MS = 30_000
 const RETRY_MS = 250
+
+export type Reading = Omit<Api, 'nc'> & { readonly nc: Pick<NatsConnection, 'subscribe' | 'publish'> }
 
 export type OrderedItem =
   /** `waiting`: how many stored messages come before the reader is up to date. */
@@ -45,7 +48,7 @@ export interface OrderedOptions {
   readonly patienceMs?: number
 }
 
-export async function* ordered(api: Api, options: OrderedOptions): AsyncGenerator<OrderedItem, void, void> {
+export async function* ordered(api: Reading, options: OrderedOptions): AsyncGenerator<OrderedItem, void, void> {
   const { signal } = options
   let from = options.from
   for (let round = 0; !signal.aborted; round++) {
@@ -63,7 +66,7 @@ export async function* ordered(api: Api, options: OrderedOptions): AsyncGenerato
   }
 }
 
-async function openPatiently(api: Api, options: OrderedOptions, again: boolean): Promise<Consumer | undefined> {
+async function openPatiently(api: Reading, options: OrderedOptions, again: boolean): Promise<Consumer | undefined> {
   const { signal, patienceMs } = options
   const startMs = api.clock.monotonic()
   while (!signal.aborted) {
@@ -84,22 +87,10 @@ async function openPatiently(api: Api, options: OrderedOptions, again: boolean):
   return undefined
 }
 
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      timer.cancel()
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = clock.after(delayMs, done)
-    signal.addEventListener('abort', done)
-  })
-}
-
 /** One consumer: delivers in order until anything is doubtful, then ends. */
 class Consumer {
   waiting = 0
-  readonly #api: Api
+  readonly #api: Reading
   readonly #stream: string
   readonly #name: string
   #arrived: Msg[] = []
@@ -110,14 +101,14 @@ class Consumer {
   /** What to undo on close. */
   readonly #closers: (() => void)[] = []
 
-  private constructor(api: Api, stream: string) {
+  private constructor(api: Reading, stream: string) {
     this.#api = api
     this.#stream = stream
     this.#name = `troupe-${api.entropy.hex(64)}`
     this.#heardMs = api.clock.monotonic()
   }
 
-  static async open(api: Api, { stream, filter, from }: OrderedOptions): Promise<Consumer> {
+  static async open(api: Reading, { stream, filter, from }: OrderedOptions): Promise<Consumer> {
     const consumer = new Consumer(api, stream)
     try {
       await consumer.#open(filter, from)

@@ -4,11 +4,14 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { serverEnvironment } from '../config.ts'
+import { type ServerEnvironment, serverEnvironment } from '../config.ts'
 import { LogUnavailable } from '../errors.ts'
 
-export function natsServerBinary(named?: string): string {
-  const { natsServer, path } = serverEnvironment()
+export function natsServerBinary(
+  named?: string,
+  { natsServer, path }: ServerEnvironment = serverEnvironment(),
+  workingFolder = process.cwd(),
+): string {
   const wanted = named ?? natsServer
   if (wanted) {
     if (isExecutable(wanted)) return wanted
@@ -16,7 +19,7 @@ export function natsServerBinary(named?: string): string {
   }
   const windows = process.platform === 'win32'
   const file = windows ? 'nats-server.exe' : 'nats-server'
-  const local = upwards(process.cwd()).map((folder) => join(folder, '.venv', windows ? 'Scripts' : 'bin', file))
+  const local = upwards(workingFolder).map((folder) => join(folder, '.venv', windows ? 'Scripts' : 'bin', file))
   const global = path.split(delimiter).map((folder) => join(folder, file))
   const found = [...local, ...global].find(isExecutable)
   if (found) return found

@@ -7,14 +7,17 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { token } from '../address.ts'
-import { LogUnavailable, UnsupportedVersion } from '../errors.ts'
-import { type Api, isStreamNotFound, request } from './api.ts'
+import { DurabilityRefused, LogUnavailable, UnsupportedVersion } from '../errors.ts'
+import { type Api, codeOf, isStreamNotFound, request } from './api.ts'
 import type { StreamFacts } from './durability.ts'
 import { MARKER_MS } from './store.ts'
 import { FORMAT, FORMAT_KEY, ID_KEY } from './stream-identity.ts'
 
 /** The message with its headers; entries are held below that (`PAYLOAD_BYTES`). */
 const MESSAGE_BYTES = 1_048_576
+
+/** "replicas > 1 not supported in non-clustered mode", "no suitable peers for placement". */
+const NO_PEERS: ReadonlySet<unknown> = new Set([10074, 10005])
 
 /** Stream and bucket names know no `=`, the escape of our tokens. */
 const nameOf = (namespace: string): string => token(namespace).replaceAll('=', '_x')
@@ -69,6 +72,13 @@ async function createJournal(api: Api, wanted: Wanted, name: string, initialise:
     // Another node may have been faster: its id differs from ours, so the server refuses our settings.
     const found = await find(api, name)
     if (found) return found
+    if (NO_PEERS.has(codeOf(error))) {
+      throw new DurabilityRefused(
+        `${wanted.replicas} replicas need a cluster of ${wanted.replicas} servers with JetStream: start them, or ask for 'r1'`,
+        { replicas: wanted.replicas },
+        error,
+      )
+    }
     throw error
   }
 }
