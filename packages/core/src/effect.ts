@@ -38,6 +38,8 @@ export interface Effect<I, O> extends PromiseActorLogic<O, I> {
   readonly effect: {
     readonly name: string
     readonly class: EffectClass
+    /** The work itself, for an effect that is made of others: they share its id, signal, cause and record. */
+    readonly run: (input: I, context: EffectContext) => Promise<O>
     readonly '~io'?: { readonly input: I; readonly output: O }
   }
 }
@@ -59,7 +61,7 @@ export function effect<I, O>(
       signal,
     })
   })
-  return Object.assign(logic, { effect: { name, class: effectClass } })
+  return Object.assign(logic, { effect: { name, class: effectClass, run } })
 }
 
 export interface ResourceContext<Event extends EventObject> {
