@@ -34,6 +34,7 @@ _NOT_STARTED: Final = frozenset({"Busy", "UnknownFunction", "InvalidArguments", 
 _RETRYABLE: Final = frozenset({"Busy", "Timeout", "LlmUnavailable"})
 _MESSAGE_CHARS: Final = 2_000
 _TRACEBACK_CHARS: Final = 8_000
+_FIELD_CHARS: Final = 300
 _CAUSES: Final = 16
 
 
@@ -78,7 +79,7 @@ class CallStopped(BaseException):
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What a function raised, as the error of its answer."""
+    """What a function raised, as the error of its answer. An attribute `retryable = True` is passed on."""
     stopped = _find_stop(error)
     if stopped is not None:
         return Failure(stopped.code, str(stopped))
@@ -93,12 +94,25 @@ def failure_of(error: BaseException) -> Failure:
             for cause, _ in zip(_causes(error), range(_CAUSES), strict=False)
         ],
     }
+    if fields := _fields(error):
+        details["fields"] = fields
     return Failure(
         "PythonError",
         mask(str(error))[:_MESSAGE_CHARS] or type(error).__qualname__,
         details,
         retryable=getattr(error, "retryable", False) is True,
     )
+
+
+def _fields(error: BaseException) -> dict[str, Any]:
+    """The plain attributes an exception carries: a provider's status and code, for example."""
+    found: dict[str, Any] = {}
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            found[name] = mask(value)[:_FIELD_CHARS]
+        elif isinstance(value, bool | int | float) and not name.startswith("_"):
+            found[name] = value
+    return found
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
