@@ -53,7 +53,7 @@ export class Shelf {
 
   put(key: string, value: Uint8Array, clock: Clock, ttlMs: number | undefined): number {
     const revision = this.#revision + 1
-    const expiry = ttlMs === undefined ? undefined : clock.after(ttlMs, () => this.#expire(key, revision))
+    const expiry = ttlMs === undefined ? undefined : clock.after(ttlMs, () => this.remove(key))
     this.#set({ key, value, revision, ...(expiry && { expiry }) })
     return revision
   }
@@ -75,10 +75,6 @@ export class Shelf {
         this.#watchers.delete(watcher)
       },
     }
-  }
-
-  #expire(key: string, revision: number): void {
-    if (this.#slots.get(key)?.revision === revision) this.remove(key)
   }
 
   #set(slot: Slot): void {

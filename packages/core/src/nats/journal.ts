@@ -79,6 +79,7 @@ export class NatsJournal implements Journal {
     if (end < from) return
     for await (const item of this.#finite(pattern, from)) {
       if (item.kind === 'begin') continue
+      // An operator may have purged the last one meanwhile.
       if (item.position > end) return
       yield entryOf(item)
       if (item.position === end) return
