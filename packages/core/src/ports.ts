@@ -162,6 +162,8 @@ export interface Connection {
   readonly bus: Bus
   readonly journal: Journal
   readonly store: Store
+  /** Where others reach the same world: NATS URLs; empty in memory. */
+  readonly servers: readonly string[]
   close(): Promise<void>
 }
 

@@ -28,6 +28,8 @@ export interface Shared {
 export interface EffectRuntime {
   readonly namespace: string
   readonly node: string
+  /** NATS URLs that processes started by effects connect to; empty in memory. */
+  readonly servers: readonly string[]
   readonly subjects: Subjects
   readonly bus: Bus
   readonly clock: Clock

@@ -15,13 +15,16 @@ import { decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
 import { LogicRefused, SystemStopped } from './errors.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
+import { serveMicro } from './micro-service.ts'
 import { agreeOnNamespace, type NamespaceRecord, readNamespace } from './namespace-record.ts'
-import type { Backend, Clock, Connection, Durability, Entropy } from './ports.ts'
+import { nodeService } from './node-service.ts'
+import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
 import { ActorRef, type Ref } from './ref.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ShardHost } from './shard-host.ts'
 import { SharedParts } from './shared-parts.ts'
+import type { Activation } from './step.ts'
 import { packWire } from './wire.ts'
 import { selfTest } from './xstate-inside.ts'
 
@@ -117,6 +120,8 @@ class RunningSystem implements System {
   readonly #transport: Transport
   readonly #host: ShardHost
   readonly #shared = new SharedParts()
+  readonly #activation: Activation
+  #service: Subscription | undefined
   readonly #membership: Membership | undefined
   #record: NamespaceRecord
   #stopped: Promise<void> | undefined
@@ -124,6 +129,7 @@ class RunningSystem implements System {
   constructor(parts: Parts) {
     const { node, connection, record, clock, entropy, defs, onLog } = parts
     this.#parts = parts
+    this.#activation = activationFacts(node, clock)
     this.#record = record
     this.node = node
     this.connection = connection
@@ -138,6 +144,7 @@ class RunningSystem implements System {
     this.runtime = {
       namespace: connection.namespace,
       node,
+      servers: connection.servers,
       subjects: this.#subjects,
       bus: connection.bus,
       clock,
@@ -154,7 +161,7 @@ class RunningSystem implements System {
       entropy,
       asker: this.#asker,
       runtime: this.runtime,
-      activation: activationFacts(node, clock),
+      activation: this.#activation,
       valid: () => this.#membership?.valid ?? false,
       onDoubt: (shard) => void this.#membership?.doubt(shard),
       onLog,
@@ -180,7 +187,26 @@ class RunningSystem implements System {
   }
 
   async start(): Promise<void> {
-    await this.#membership?.join()
+    const membership = this.#membership
+    if (membership === undefined) return
+    const { connection, defs, clock, node } = this.#parts
+    this.#service = serveMicro(
+      connection.bus,
+      clock,
+      nodeService({
+        node,
+        id: membership.id,
+        version: this.#activation.runtime,
+        durability: connection.durability,
+        types: [...defs.keys()],
+        subjects: this.#subjects,
+        shardOf: (address) => this.#shardOf(address),
+        view: () => membership.view,
+        shards: () => membership.openShards,
+        residents: () => this.#host.residents,
+      }),
+    )
+    await membership.join()
   }
 
   get durability(): Durability {
@@ -250,6 +276,7 @@ class RunningSystem implements System {
   }
 
   async #stop(): Promise<void> {
+    this.#service?.unsubscribe()
     this.#membership?.abandon()
     this.#asker.stop()
     this.#host.stop()
@@ -267,7 +294,7 @@ function sizeOf(envelope: Envelope): number {
   return envelope.kind === 'event' ? 128 + JSON.stringify(envelope.event).length : 128
 }
 
-function activationFacts(node: string, clock: Clock) {
+function activationFacts(node: string, clock: Clock): Activation {
   const require = createRequire(import.meta.url)
   const versionOf = (file: string): string => {
     const found: unknown = require(file)

@@ -58,6 +58,7 @@ class World {
     return {
       namespace: this.#namespace,
       durability: 'memory',
+      servers: [],
       bus: new MemoryBus(link, this.#wire, this.#broker, entropy, onHandlerError),
       journal: new MemoryJournal(link, this.#log, clock),
       store: new MemoryStore(link, this.#shelf, clock, onHandlerError),

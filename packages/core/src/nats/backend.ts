@@ -70,7 +70,8 @@ async function open(
   { name, clock, entropy, onHandlerError = raise }: ConnectOptions,
 ): Promise<Connection> {
   const { namespace = 'default', durability: wished = 'r1', initialise = false } = options
-  const nc = await dial(options, name)
+  const servers = listOf(options.servers ?? natsEnvironment().servers ?? DEFAULT_SERVER)
+  const nc = await dial(options, servers, name)
   const connectivity = new Connectivity(nc)
   try {
     const api: Api = { nc, jsm: await jetstreamManager(nc, { checkAPI: false }), connectivity, clock, entropy }
@@ -87,6 +88,7 @@ async function open(
     return {
       namespace,
       durability,
+      servers,
       bus: new NatsBus(nc, connectivity, inbox, onHandlerError),
       journal: new NatsJournal(api, publisher, identity, subjects.slice(0, -1)),
       store: new NatsStore(api, publisher, bucketName(namespace), onHandlerError),
@@ -111,10 +113,8 @@ async function patiently<T>({ clock }: Api, work: () => Promise<T>): Promise<T> 
   }
 }
 
-async function dial(options: NatsOptions, name: string): Promise<NatsConnection> {
-  const environment = natsEnvironment()
-  const servers = listOf(options.servers ?? environment.servers ?? DEFAULT_SERVER)
-  const creds = options.creds ?? environment.creds
+async function dial(options: NatsOptions, servers: readonly string[], name: string): Promise<NatsConnection> {
+  const creds = options.creds ?? natsEnvironment().creds
   const authenticator = creds ? credsAuthenticator(await readFile(creds)) : fromUrl(servers[0] ?? '')
   try {
     return await connect({

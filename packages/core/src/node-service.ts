@@ -1,0 +1,70 @@
+/**
+ * What a node tells about itself to any NATS client, in JSON: `status` of one node, and where an address lives.
+ *
+ *     tr.<ns>.n.<node>.status      {}            → node, durability, shards, residents, view
+ *     tr.<ns>.n.any.locate         {type, key}   → address, shard, command and journal subjects
+ */
+import { type Address, addressOf, type ShardName, type Subjects } from './address.ts'
+import { InvalidAddress } from './errors.ts'
+import type { ServiceInfo } from './micro-service.ts'
+import type { View } from './placement.ts'
+import type { BusMessage, Durability } from './ports.ts'
+
+export interface NodeFacts {
+  readonly node: string
+  readonly id: string
+  readonly version: string
+  readonly durability: Durability
+  readonly types: readonly string[]
+  readonly subjects: Subjects
+  readonly shardOf: (address: Address) => ShardName
+  readonly view: () => View
+  readonly shards: () => readonly ShardName[]
+  readonly residents: () => readonly Address[]
+}
+
+/** Residents beyond this many are counted and not listed. */
+const LISTED = 1_000
+
+export function nodeService(facts: NodeFacts): ServiceInfo {
+  const { node, id, version, durability, types, subjects } = facts
+  return {
+    name: 'troupe-node',
+    id,
+    version: /^\d+\.\d+\.\d+/.test(version) ? version : '0.0.0',
+    description: 'A node of a Troupe cluster: hosts supervised XState actors',
+    metadata: { node, durability, types: types.join(',') },
+    endpoints: [
+      {
+        name: 'status',
+        subject: subjects.node(node, 'status'),
+        handle: () => json({ v: 1, node, durability, types, ...statusOf(facts) }),
+      },
+      {
+        name: 'locate',
+        subject: subjects.node('any', 'locate'),
+        queue: 'nodes',
+        handle: (message) => json({ v: 1, ...locate(facts, message) }),
+      },
+    ],
+  }
+}
+
+function statusOf({ shards, residents, view }: NodeFacts) {
+  const here = residents()
+  return { shards: shards(), residents: here.length, actors: here.slice(0, LISTED), view: view() }
+}
+
+function locate({ subjects, shardOf }: NodeFacts, { data }: BusMessage) {
+  const question: unknown = JSON.parse(Buffer.from(data).toString('utf8'))
+  if (typeof question !== 'object' || question === null || !('type' in question) || !('key' in question)) {
+    throw new InvalidAddress('locate needs {"type": …, "key": …}')
+  }
+  const address = addressOf(String(question.type), String(question.key))
+  const shard = shardOf(address)
+  return { address, shard, command: subjects.command(shard, address), journal: subjects.journal(shard, address) }
+}
+
+function json(value: object): Uint8Array {
+  return Buffer.from(JSON.stringify(value))
+}
