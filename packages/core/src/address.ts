@@ -82,6 +82,11 @@ export class Subjects {
   internalsOf = (shard: ShardName): string => `${this.#root}.i.${shard}.>`
   journal = (shard: ShardName, address: Address): string => this.#of('j', shard, address)
   journalOf = (shard: ShardName): string => `${this.#root}.j.${shard}.>`
+  /** The journal of one actor for readers that do not know its shard. */
+  history = (address: Address): string => {
+    const { type, key } = splitAddress(address)
+    return `${this.#root}.j.*.${token(type)}.${token(key)}`
+  }
   /** The whole journal of the namespace. */
   journals = (): string => `${this.#root}.j.>`
   observation = (address: Address): string => {

@@ -2,7 +2,7 @@
  * Folding recorded steps: recovery of a tail and replay use the same fold. No effect runs, no timer is armed, nothing leaves.
  *
  * 1. Steps whose outcome is `rejected` or `error` change the settlement and nothing else.
- * 2. What a step makes when it is folded is compared with what it made: the first difference is the divergence.
+ * 2. What a step decides and makes when it is folded is compared with what it did: the first difference is the divergence.
  */
 import type { AnyActorDef } from './actor.ts'
 import { canonical, hashOf, type Json } from './codec.ts'
@@ -46,14 +46,14 @@ export class Fold {
   /** Applies one append. The state hash is compared at its end when `check` is set. */
   apply(record: JournalRecord, check = true): Divergence | undefined {
     for (const step of record.steps) {
-      const id = stepId(record.actor, record.epoch, step.seq)
-      if (step.seq !== this.#seq + 1) {
-        return { step: id, cause: 'missing-steps', expected: this.#seq + 1, actual: step.seq }
-      }
-      const divergence = this.#step(step, id, record)
+      const divergence = this.step(step, record)
       if (divergence !== undefined) return divergence
     }
-    if (!check || record.steps.length === 0) return undefined
+    return check && record.steps.length > 0 ? this.check(record) : undefined
+  }
+
+  /** Compares the state with the one that was recorded at the end of this append. */
+  check(record: JournalRecord): Divergence | undefined {
     const hash = hashOf(this.state())
     if (hash === record.hash) return undefined
     const last = stepId(record.actor, record.epoch, this.#seq)
@@ -62,27 +62,40 @@ export class Fold {
     return { step: last, cause: this.#causeClass(record), expected, actual }
   }
 
-  #step(step: Step, id: string, record: JournalRecord): Divergence | undefined {
-    if (step.outcome === 'applied') {
-      const host = (this.#host ??= this.#newHost())
-      const origin = {
-        step: id,
-        correlation: step.cause.correlation,
-        ...(step.cause.ask !== undefined && { ask: step.cause.ask }),
-      }
-      try {
-        const { made } = host.step(step.input, step.at, origin, step.draws ?? [])
-        if (canonical(step.made ?? {}) !== canonical(made)) {
-          return { step: id, cause: this.#causeClass(record), expected: plain(step.made ?? {}), actual: plain(made) }
-        }
-      } catch (error) {
-        if (!(error instanceof TapeMismatch)) throw error
-        return { step: id, cause: 'unrecorded-entropy', expected: step.draws?.length ?? 0, actual: error.message }
-      }
+  /** Applies one step of an append. After a divergence the fold is good for nothing but `startFrom`. */
+  step(step: Step, record: JournalRecord): Divergence | undefined {
+    const id = stepId(record.actor, record.epoch, step.seq)
+    if (step.seq !== this.#seq + 1) {
+      return { step: id, cause: 'missing-steps', expected: this.#seq + 1, actual: step.seq }
     }
+    const divergence = step.outcome === 'applied' ? this.#decide(step, id, record) : undefined
+    if (divergence !== undefined) return divergence
     this.#settlement.apply(step, id)
     this.#seq = step.seq
     this.#at = step.at
+    return undefined
+  }
+
+  #decide(step: Step, id: string, record: JournalRecord): Divergence | undefined {
+    const host = (this.#host ??= this.#newHost())
+    const origin = {
+      step: id,
+      correlation: step.cause.correlation,
+      ...(step.cause.ask !== undefined && { ask: step.cause.ask }),
+    }
+    const differs = (expected: Json, actual: Json) => ({ step: id, cause: this.#causeClass(record), expected, actual })
+    try {
+      const { made, rejected, status, error } = host.step(step.input, step.at, origin, step.draws ?? [])
+      if (rejected !== undefined) return differs('applied', `rejected: the ${rejected.reason} does not take the event`)
+      if (status === 'error') return differs('applied', `error: ${error instanceof Error ? error.message : error}`)
+      if (canonical(step.made ?? {}) !== canonical(made)) return differs(plain(step.made ?? {}), plain(made))
+      const { decided } = step
+      const value = decided === undefined ? null : host.stateValue()
+      if (decided !== undefined && canonical(decided.after) !== canonical(value)) return differs(decided.after, value)
+    } catch (error) {
+      if (!(error instanceof TapeMismatch)) throw error
+      return { step: id, cause: 'unrecorded-entropy', expected: step.draws?.length ?? 0, actual: error.message }
+    }
     return undefined
   }
 

@@ -307,6 +307,8 @@ export class LogicHost implements HostSeam {
     else if (event.type === '@xstate.microstep') {
       const first = this.#microsteps++ === 0 && event.event === this.#addressed
       if (first && event._transitions.length === 0) this.#rejected = this.#whyRejected(event.event.type)
+      // An eventless transition may still follow, when its guard asks for the time: the step has moved the tree after all.
+      else if (event._transitions.length > 0) this.#rejected = undefined
     }
   }
 

@@ -1,0 +1,219 @@
+/**
+ * One actor's records, folded again by today's code and compared with what was recorded.
+ *
+ * Owns one fold and what it has counted so far. Knows neither journal nor network: entries are fed in, in their order.
+ *
+ * 1. Nothing runs: no effect, no timer, no send. What effects answered is an input of the record.
+ * 2. Compared per append: the chain of hashes, the epoch, what every step decided and made, the state at the end.
+ * 3. An append counts at most once. After a divergence the fold starts again from the next recorded state; appends in
+ *    between cannot be judged and are counted as `unchecked`.
+ */
+import type { AnyActorDef } from '../actor.ts'
+import type { Address } from '../address.ts'
+import { hashOf, hashOfBytes, type Json } from '../codec.ts'
+import { type DivergenceCause, Fold, plain } from '../fold.ts'
+import type { LogicHost } from '../logic-host.ts'
+import type { JournalEntry } from '../ports.ts'
+import { eventType } from '../settlement.ts'
+import { logicHash } from '../shard-host.ts'
+import { type Activation, decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
+
+/** The root's state as plain data. */
+export type StepView = ReturnType<LogicHost['view']>
+
+export interface ReplayDivergence {
+  readonly step: string
+  readonly position: number
+  /** Type of the event that the step took; absent when no single step is to blame. */
+  readonly event?: string
+  /** `log-damaged`: the records themselves contradict each other, whatever the code. */
+  readonly cause: DivergenceCause | 'log-damaged'
+  readonly expected: Json
+  readonly actual: Json
+  /** Who recorded it, with which versions. */
+  readonly recordedBy?: Activation
+}
+
+export interface ReplayReport {
+  readonly actor: Address
+  readonly steps: number
+  readonly appends: number
+  readonly epochs: number
+  /** Appends whose fold, or whose place in the chain, is not what was recorded. */
+  readonly mismatches: number
+  /** Appends after a divergence and before the next recorded state. */
+  readonly unchecked: number
+  /** The first one. */
+  readonly divergence?: ReplayDivergence
+}
+
+/** One step with the states around it; a view is absent while the actor is not initialised or the fold is lost. */
+export interface Frame {
+  readonly id: string
+  readonly position: number
+  readonly step: Step
+  readonly before?: StepView
+  readonly after?: StepView
+  readonly divergence?: ReplayDivergence
+}
+
+type Finding = Pick<ReplayDivergence, 'step' | 'cause' | 'expected' | 'actual'>
+
+export class ActorReplay {
+  readonly #actor: Address
+  readonly #fold: Fold
+  readonly #epochs = new Set<number>()
+  #prev = ''
+  #epoch = 0
+  #version: number | undefined
+  #activation: Activation | undefined
+  #lost = false
+  #steps = 0
+  #appends = 0
+  #mismatches = 0
+  #unchecked = 0
+  #first: ReplayDivergence | undefined
+
+  constructor(actor: Address, def: AnyActorDef) {
+    this.#actor = actor
+    this.#fold = new Fold(actor, def, logicHash(def))
+  }
+
+  /** @param onFrame costs two views a step */
+  feed(entry: JournalEntry, onFrame?: (frame: Frame) => void): void {
+    this.#appends += 1
+    const before = this.#prev
+    this.#prev = hashOfBytes(entry.bytes)
+    let record: JournalRecord
+    try {
+      record = decodeRecord(entry.bytes, this.#actor)
+    } catch (error) {
+      this.#lost = true
+      this.#note(entry, this.#damage('a record of this actor', reasonOf(error)))
+      return
+    }
+    this.#steps += record.steps.length
+    this.#epochs.add(record.epoch)
+    this.#activation = record.activated ?? this.#activation
+    const damage = this.#damageOf(record, before)
+    const divergence = this.#lost ? undefined : this.#apply(record, entry, onFrame)
+    if (this.#lost) {
+      this.#unchecked += 1
+      for (const step of record.steps) onFrame?.({ id: idOf(record, step), position: entry.position, step })
+    }
+    const finding = damage ?? divergence
+    if (finding !== undefined) this.#note(entry, finding, record)
+    if (divergence !== undefined || this.#lost) this.#resynchronise(record)
+    this.#epoch = record.epoch
+    this.#version = record.state?.version ?? this.#version
+  }
+
+  /** Forgets what was folded and goes on from a recorded state; entries must be fed from the next one on. */
+  startAfter(entry: JournalEntry): void {
+    const record = decodeRecord(entry.bytes, this.#actor)
+    this.#prev = hashOfBytes(entry.bytes)
+    this.#epoch = record.epoch
+    this.#version = record.state?.version
+    this.#resynchronise(record)
+  }
+
+  #damageOf(record: JournalRecord, prev: string): Finding | undefined {
+    if (record.prev !== prev) return this.#damage(prev, record.prev, record)
+    if (record.epoch < this.#epoch) return this.#damage(`epoch ${this.#epoch} or later`, record.epoch, record)
+    if (record.state !== undefined && hashOf(record.state) !== record.hash) {
+      return this.#damage(record.hash, hashOf(record.state), record)
+    }
+    return undefined
+  }
+
+  #damage(expected: Json, actual: Json, record?: JournalRecord): Finding {
+    const first = record?.steps[0]
+    const step = record === undefined || first === undefined ? this.#here() : idOf(record, first)
+    return { step, cause: 'log-damaged', expected, actual }
+  }
+
+  #apply(record: JournalRecord, entry: JournalEntry, onFrame?: (frame: Frame) => void): Finding | undefined {
+    if (this.#upgrades(record)) {
+      this.#resynchronise(record)
+      return undefined
+    }
+    const fold = this.#fold
+    const seen: Frame[] = []
+    let finding: Finding | undefined
+    for (const step of record.steps) {
+      const id = idOf(record, step)
+      const before = onFrame && fold.view()
+      finding = attempt(id, () => fold.step(step, record))
+      const after = onFrame && finding === undefined ? fold.view() : undefined
+      seen.push({ id, position: entry.position, step, ...(before && { before }), ...(after && { after }) })
+      if (finding !== undefined) break
+    }
+    finding ??= attempt(this.#here(record.epoch), () => fold.check(record))
+    const last = seen.pop()
+    if (last !== undefined) {
+      const divergence = finding && this.#located(entry, finding, last.step)
+      for (const frame of [...seen, { ...last, ...(divergence && { divergence }) }]) onFrame?.(frame)
+    }
+    return finding
+  }
+
+  /** An activation by a newer version of the definition carries the state that its `upgrade` made. */
+  #upgrades({ steps, state }: JournalRecord): boolean {
+    return steps.length === 0 && state !== undefined && this.#version !== undefined && state.version !== this.#version
+  }
+
+  #resynchronise({ state }: JournalRecord): void {
+    this.#lost = true
+    if (state === undefined) return
+    try {
+      this.#fold.startFrom(state)
+      this.#lost = false
+    } catch {
+      // Today's machine has no place for that state: it stays lost until a later one fits.
+    }
+  }
+
+  #note(entry: JournalEntry, finding: Finding, record?: JournalRecord): void {
+    this.#mismatches += 1
+    const step = record?.steps.find((one) => idOf(record, one) === finding.step)
+    this.#first ??= this.#located(entry, finding, step)
+  }
+
+  #located(entry: JournalEntry, finding: Finding, step: Step | undefined): ReplayDivergence {
+    return {
+      ...finding,
+      position: entry.position,
+      ...(step !== undefined && { event: eventType(step.input) }),
+      ...(this.#activation !== undefined && { recordedBy: this.#activation }),
+    }
+  }
+
+  #here(epoch = this.#epoch): string {
+    return stepId(this.#actor, epoch, this.#fold.seq)
+  }
+
+  report(): ReplayReport {
+    return {
+      actor: this.#actor,
+      steps: this.#steps,
+      appends: this.#appends,
+      epochs: this.#epochs.size,
+      mismatches: this.#mismatches,
+      unchecked: this.#unchecked,
+      ...(this.#first !== undefined && { divergence: this.#first }),
+    }
+  }
+}
+
+const idOf = (record: JournalRecord, step: Step): string => stepId(record.actor, record.epoch, step.seq)
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Code of today that throws where yesterday's did not is a divergence like any other. */
+function attempt(step: string, fold: () => Finding | undefined): Finding | undefined {
+  try {
+    return fold()
+  } catch (error) {
+    const actual = plain({ threw: reasonOf(error) })
+    return { step, cause: 'code-changed', expected: 'applied', actual }
+  }
+}

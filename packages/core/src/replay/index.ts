@@ -1,0 +1,10 @@
+/** `@troupe/core/replay`: reading the causal log and folding it again, with no system running. */
+export { hashOfBytes } from '../codec.ts'
+export type { DivergenceCause } from '../fold.ts'
+export type { Input, Made } from '../logic-host.ts'
+export { eventType } from '../settlement.ts'
+export { type Activation, type ActorState, decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
+export { ActorReplay, type Frame, type ReplayDivergence, type ReplayReport, type StepView } from './actor-replay.ts'
+export { type Difference, differences } from './difference.ts'
+export { type Frames, frames } from './frames.ts'
+export { type ReplaySummary, replayActor, replayAll, type Skipped } from './replay.ts'
