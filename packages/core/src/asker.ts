@@ -31,6 +31,8 @@ export interface Question {
 }
 
 const TICK_MS = 25
+/** A script that awaits an answer must not end before it. */
+const KEEP_ALIVE = { keepAlive: true }
 const FIRST_RESEND_MS = 50
 const LONGEST_RESEND_MS = 2_000
 /** An answer that takes longer than this is asked for again: its node may have died. */
@@ -162,15 +164,19 @@ export class Asker {
   /** One ticker for all: a timer per ask costs more than the ask. */
   #tickSoon(): void {
     if (this.#ticker !== undefined || this.#stopped) return
-    this.#ticker = this.#clock.after(TICK_MS, () => {
-      this.#ticker = undefined
-      const now = this.#clock.monotonic()
-      for (const pending of [...this.#pending]) {
-        if (pending.deadline <= now) this.#end(pending, () => pending.reject(timeoutOf(pending)))
-        else if (pending.sendAt <= now) this.#send(pending)
-      }
-      if (this.#pending.size > 0) this.#tickSoon()
-    })
+    this.#ticker = this.#clock.after(
+      TICK_MS,
+      () => {
+        this.#ticker = undefined
+        const now = this.#clock.monotonic()
+        for (const pending of [...this.#pending]) {
+          if (pending.deadline <= now) this.#end(pending, () => pending.reject(timeoutOf(pending)))
+          else if (pending.sendAt <= now) this.#send(pending)
+        }
+        if (this.#pending.size > 0) this.#tickSoon()
+      },
+      KEEP_ALIVE,
+    )
   }
 }
 

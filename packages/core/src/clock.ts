@@ -1,7 +1,7 @@
 /**
  * The real clock. Code under the runtime takes a `Clock`; only this file reads the machine's time.
  *
- * 1. Timers never keep the process alive by themselves.
+ * 1. Timers do not keep the process alive unless they are asked to.
  * 2. `after` never fires early: Node may fire up to a millisecond too soon, so what is left is waited for again.
  */
 import type { Clock, Timer } from './ports.ts'
@@ -13,16 +13,16 @@ export function realClock(): Clock {
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
-    after: (delayMs, run) => timer(performance.now() + delayMs, run),
+    after: (delayMs, run, options) => timer(performance.now() + delayMs, run, options?.keepAlive === true),
   }
 }
 
-function timer(dueMs: number, run: () => void): Timer {
+function timer(dueMs: number, run: () => void, keepAlive: boolean): Timer {
   let handle: NodeJS.Timeout
   const arm = (): void => {
     const leftMs = Math.min(Math.max(Math.ceil(dueMs - performance.now()), 0), LONGEST_TIMER_MS)
     handle = setTimeout(() => (performance.now() < dueMs ? arm() : run()), leftMs)
-    handle.unref()
+    if (!keepAlive) handle.unref()
   }
   arm()
   return { cancel: () => clearTimeout(handle) }

@@ -59,7 +59,7 @@ export class Membership {
   #watches: Subscription[] = []
   #timer: Timer | undefined
   #claims: Promise<unknown> = Promise.resolve()
-  #settling = false
+  #settling: Promise<void> | undefined
   #again = false
   #leaving = false
 
@@ -205,10 +205,13 @@ export class Membership {
   // ── What follows from it ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Brings view and shards to what they should be; one run at a time, again when something changed meanwhile. */
-  async #settle(): Promise<void> {
+  #settle(): Promise<void> {
     this.#again = true
-    if (this.#settling) return
-    this.#settling = true
+    this.#settling ??= this.#settleAll()
+    return this.#settling
+  }
+
+  async #settleAll(): Promise<void> {
     try {
       while (this.#again && !this.#leaving) {
         this.#again = false
@@ -220,7 +223,7 @@ export class Membership {
       this.#o.onLog('placement failed; trying again', { error: String(error) })
       this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.#settle())
     } finally {
-      this.#settling = false
+      this.#settling = undefined
     }
   }
 

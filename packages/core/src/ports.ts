@@ -138,8 +138,8 @@ export interface Clock {
   now(): number
   /** Never goes back; milliseconds from an arbitrary start. Leases and deadlines use this one. */
   monotonic(): number
-  /** Calls back once, not before `delayMs` has passed. Does not keep the process alive by itself. */
-  after(delayMs: number, run: () => void): Timer
+  /** Calls back once, not before `delayMs` has passed. Keeps the process alive only with `keepAlive`: somebody waits for it. */
+  after(delayMs: number, run: () => void, options?: { readonly keepAlive?: boolean }): Timer
 }
 
 export interface Entropy {

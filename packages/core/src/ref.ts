@@ -5,7 +5,7 @@ import type { Asker, Transport } from './asker.ts'
 import { decode, encode, type Json } from './codec.ts'
 import type { EnvelopeCause, WireAnswer } from './envelope.ts'
 import { fromWire, Timeout } from './errors.ts'
-import type { Bus, Clock, Entropy, Subscription } from './ports.ts'
+import type { Bus, Clock, Subscription } from './ports.ts'
 import type { AnyProtocol, EventIn, EventOut, Reply } from './protocol.ts'
 import type { AskOptions, Cause } from './runtime.ts'
 import { unpackWire } from './wire.ts'
@@ -52,7 +52,8 @@ export interface RefOptions {
   readonly bus: Bus
   readonly subjects: Subjects
   readonly clock: Clock
-  readonly entropy: Entropy
+  /** Unique in the namespace; cheap, since every message gets one. */
+  readonly newId: () => string
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000
@@ -98,13 +99,13 @@ export class ActorRef {
         return plainView(answer.value ?? null)
       }
       if (clock.monotonic() >= deadline) throw new Timeout(`'${this.address}' showed no state within ${timeoutMs} ms`)
-      await new Promise<void>((resolve) => clock.after(50, resolve))
+      await new Promise<void>((resolve) => clock.after(50, resolve, { keepAlive: true }))
     }
   }
 
   #lookOnce(fenced: boolean, waitMs: number, transport: Transport): Promise<WireAnswer | 'again'> {
     return new Promise((resolve) => {
-      const timer = this.#o.clock.after(Math.min(waitMs, 1_000), () => end('again'))
+      const timer = this.#o.clock.after(Math.min(waitMs, 1_000), () => end('again'), { keepAlive: true })
       const sent = transport.send({ v: 1, kind: 'view', to: this.address, fenced, cause: this.#newCause() }, (answer) =>
         end(answer === 'no-responders' || (!answer.ok && answer.error.code === 'Moved') ? 'again' : answer),
       )
@@ -126,7 +127,7 @@ export class ActorRef {
   }
 
   #newCause(): EnvelopeCause {
-    const correlation = this.#o.entropy.hex(128)
+    const correlation = this.#o.newId()
     return { correlation, causation: `client:${correlation}` }
   }
 }

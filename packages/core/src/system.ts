@@ -122,6 +122,8 @@ class RunningSystem implements System {
   readonly #shared = new SharedParts()
   readonly #activation: Activation
   #service: Subscription | undefined
+  readonly #idRoot: string
+  #ids = 0
   readonly #membership: Membership | undefined
   #record: NamespaceRecord
   #stopped: Promise<void> | undefined
@@ -130,6 +132,7 @@ class RunningSystem implements System {
     const { node, connection, record, clock, entropy, defs, onLog } = parts
     this.#parts = parts
     this.#activation = activationFacts(node, clock)
+    this.#idRoot = entropy.hex(80)
     this.#record = record
     this.node = node
     this.connection = connection
@@ -220,7 +223,7 @@ class RunningSystem implements System {
   }
 
   #refTo(address: Address): ActorRef {
-    const { clock, entropy } = this.#parts
+    const { clock } = this.#parts
     const { bus } = this.connection
     return new ActorRef(address, {
       asker: this.#asker,
@@ -228,7 +231,7 @@ class RunningSystem implements System {
       bus,
       subjects: this.#subjects,
       clock,
-      entropy,
+      newId: () => `${this.#idRoot}-${(++this.#ids).toString(36)}`,
     })
   }
 
