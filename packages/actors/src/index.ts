@@ -1,1 +1,1 @@
-export {}
+export * from './pool/index.ts'
