@@ -186,6 +186,7 @@ class TestModelCalls:
         began = time.monotonic()
         error = (await worker.call("triage.run", {"inputs": INPUT}))["error"]
         assert (error["code"], error["retryable"]) == ("LlmUnavailable", True)
+        assert "nobody serves model calls" in error["message"]
         assert 1.9 < time.monotonic() - began < 4
 
     async def test_a_service_that_falls_silent_is_told_within_4_s(self, worker: Node, service: ModelService) -> None:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import sys
@@ -30,6 +31,8 @@ def main() -> int:
     options = parse_options()
     prepare(os.environ)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if options.creds and importlib.util.find_spec("nkeys") is None:
+        raise SystemExit("--creds needs the package nkeys: pip install 'troupe-worker[creds]'")
     stdin = None
     if options.parent is not None:
         die_with(options.parent)

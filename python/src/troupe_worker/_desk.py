@@ -1,7 +1,7 @@
 """Takes calls, runs them, answers each exactly once. Knows nothing of NATS.
 
 1. A call is started only if a slot is free; a slot is free again when its function has ended, not when it has answered.
-2. A call that is stopped (deadline, cancel, lost service) is answered at once. Its function has `GRACE_S` to end.
+2. A call that is stopped (deadline, cancel, lost service) is answered within `_SETTLE_S`. Its function has `GRACE_S` to end.
 3. If it does not, the worker is spoilt: it takes no more work and `on_spoilt` is called.
 """
 
@@ -23,6 +23,7 @@ from ._runner import Outcome, Raised, Returned, start
 from ._table import CallTable, Kept, Reply, Running
 
 GRACE_S: Final = 1.0
+_SETTLE_S: Final = 0.05
 
 
 @dataclass
@@ -118,15 +119,23 @@ class Desk:
         began_ns = time.perf_counter_ns()
         outcome = start(function, args, call)
         await self._ended_or_stopped(outcome, call)
-        self._answer(call, outcome.result() if outcome.done() else None, time.perf_counter_ns() - began_ns)
+        wall_ns = time.perf_counter_ns() - began_ns
+        if outcome.done():
+            self._free(call)  # first, so that the caller's next call finds the slot free
+            self._answer(call, outcome.result(), wall_ns)
+            return
+        self._answer(call, None, wall_ns)
         await asyncio.wait([outcome], timeout=GRACE_S)
         if outcome.done():
-            del self._busy[call]
-            self.done += 1
-            self._on_change()
+            self._free(call)
         else:
             self.open = False
             self._on_spoilt(f"{call.fn} did not stop within {GRACE_S:g} s of the end of call '{call.id}'")
+
+    def _free(self, call: Call) -> None:
+        del self._busy[call]
+        self.done += 1
+        self._on_change()
 
     async def _ended_or_stopped(self, outcome: asyncio.Future[Outcome], call: Call) -> None:
         loop = asyncio.get_running_loop()
@@ -140,6 +149,8 @@ class Desk:
             await asyncio.wait([outcome, stopped], timeout=call.remaining_s(), return_when=asyncio.FIRST_COMPLETED)
         if not outcome.done():
             call.stop("Timeout", call.timeout_message)
+            # Most functions end at once now, and then the answer has all of their spans and leaves no slot taken.
+            await asyncio.wait([outcome], timeout=_SETTLE_S)
 
     def _answer(self, call: Call, outcome: Outcome | None, wall_ns: int) -> None:
         failure = _failure(call, outcome)

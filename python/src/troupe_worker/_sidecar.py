@@ -18,6 +18,7 @@ import os
 import select
 import signal
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,8 @@ def start_sidecar(
             signal.signal(number, signal.SIG_IGN)
         gc.disable()
         _Heart(page, identity, subject, urls, credentials, pokes, stdin).run()
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(0)
 

@@ -53,6 +53,7 @@ class _Talk:
     def __init__(self, model_call: ModelCall, now: Callable[[], float] = time.monotonic) -> None:
         self._call, self._job, self._now = model_call, model_call.job, now
         self._alone_since: float | None = None
+        self._nobody = False
         self._streamed = False
 
     def wait_s(self) -> float:
@@ -66,8 +67,9 @@ class _Talk:
         self._job.call.check()
         kind = "silence" if frame is None else frame.get("t")
         if frame is None or kind == "nobody":
-            return self._alone(str(kind))
-        self._alone_since = None
+            self._nobody = self._nobody or kind == "nobody"
+            return self._alone()
+        self._alone_since, self._nobody = None, False
         if kind == "ok":
             self._call.settled = True
             self._job.count(frame["res"].get("usage") or {})
@@ -80,13 +82,13 @@ class _Talk:
             return _Event(event_from_wire(frame["e"]))
         return None  # a heartbeat, a wake-up that came too late, or a kind of a later version
 
-    def _alone(self, why: str) -> _Resend:
+    def _alone(self) -> _Resend:
         now = self._now()
         self._alone_since = now if self._alone_since is None else self._alone_since
         if self._streamed:
             self._stop("the model service went away in the middle of a stream, which cannot be repeated")
         if now - self._alone_since >= GRACE_S:
-            reason = "nobody serves model calls" if why == "nobody" else "the model service fell silent"
+            reason = "nobody serves model calls" if self._nobody else "the model service fell silent"
             self._stop(f"{reason} (for more than {GRACE_S:g} s)")
         return _Resend(_RESEND_S)
 
