@@ -6,7 +6,8 @@
  *    kept, so a repeated command is answered and not applied: exact, with no window in time.
  * 2. Kept answers are bounded: 1,024 per client, then `TooManyOutstanding`. A client silent for 24 h is forgotten.
  * 3. An idempotency key names a command across clients for 24 h; another payload under it is refused.
- * 4. An ask stays open until a step answers it, the actor ends, or its asker has stopped waiting.
+ * 4. An ask stays open until a step answers it, the actor ends, or its asker has stopped waiting; with an idempotency key
+ *    until that key is forgotten, since whoever asks again under it waits for the same answer.
  * 5. A send stays open until its receiver has committed it; a new owner sends it again under the same id.
  */
 import { hashOf, type Json } from './codec.ts'
@@ -161,7 +162,7 @@ export class Settlement {
     }
     const type = eventType(step.input)
     if (command.wants === 'reply') {
-      const { expires } = command
+      const expires = command.key === undefined ? command.expires : step.at + KEY_MS
       this.#asks.set(ask, { id: ask, type, step: step.seq, ...(expires !== undefined && { expires }) })
     }
   }

@@ -101,6 +101,26 @@ test('turn/4 and turn/7: a repeated idempotency key is answered from the record,
   expect((await ref.snapshot()).context).toEqual({ count: 1 })
 })
 
+test('settlement/4: who gave up waits again under the same key, whatever else the actor did meanwhile', async () => {
+  const says = protocol('late', {
+    events: { wait: z.object({}), tick: z.object({}), open: z.object({}) },
+    replies: { wait: z.string() },
+  })
+  const machine = setup({ types: says.types<{ n: number }>() }).createMachine({
+    context: { n: 0 },
+    on: { wait: {}, tick: {}, open: { actions: says.reply('wait', 'now', { to: 'oldest' }) } },
+  })
+  await using system = await createSystem({ actors: [defineActor(says, { logic: machine })] })
+  const ref = system.get(says, 'k')
+  await expect(ref.ask({ type: 'wait' }, { idempotencyKey: 'w', timeoutMs: 50 })).rejects.toMatchObject({
+    code: 'Timeout',
+  })
+  await ref.ask({ type: 'tick' })
+  const again = ref.ask({ type: 'wait' }, { idempotencyKey: 'w' })
+  await ref.ask({ type: 'open' })
+  expect(await again).toBe('now')
+})
+
 test('a new node on the same log takes up the state, the open ask and its effect', async () => {
   const world = memory()
   const answers: ((text: string) => void)[] = []
