@@ -1,0 +1,118 @@
+/**
+ * A study as its user holds it: the actor to be hosted, and a typed handle on one key of it.
+ *
+ * 1. The handle reads by snapshot, which writes nothing, and runs by `ask`, which a crash does not end.
+ * 2. Parameters leave the handle only after they were checked against the space.
+ */
+import { type AskOptions, defineActor, type Effect, invariant, LogicRefused, type System } from '@troupe/core'
+import { fits, misfit, type Params, type Space, spaceToWire } from '../domain.ts'
+import type { Direction, ObjectiveInput, Outcome, Sampler } from './ports.ts'
+import { studyProtocol } from './protocol.ts'
+import { studyMachine } from './study-machine.ts'
+import { bestOf, type Best as PlainBest, type Summary as PlainSummary, summaryOf, type Trial } from './trials.ts'
+
+export interface StudySpec<S extends Space, O extends Outcome> {
+  readonly space: S
+  readonly direction: Direction
+  readonly sampler: Sampler
+  readonly objective: Effect<ObjectiveInput<S>, O>
+  /** Of the sampler's chance. @defaultValue 0 */
+  readonly seed?: number
+  /** How often a question or an evaluation is tried before its trial is told as failed. @defaultValue 3 */
+  readonly attempts?: number
+  /** Before the second attempt; doubles. @defaultValue 500 */
+  readonly pauseMs?: number
+}
+
+export interface Best<S> {
+  readonly number: number
+  readonly params: Params<S>
+  readonly value: number
+}
+
+export interface Summary<S> extends Omit<PlainSummary, 'best'> {
+  readonly best?: Best<S> | undefined
+}
+
+export interface Status<S> extends Summary<S> {
+  readonly trials: readonly Trial[]
+}
+
+export interface RunOptions extends AskOptions {
+  /** Of the whole study, those of earlier runs included. */
+  readonly trials: number
+  /** @defaultValue 1 */
+  readonly parallel?: number
+}
+
+export interface StudyHandle<S> {
+  /**
+   * Resolves when all trials are told. The study goes on when the caller gives up; the same run again waits for the rest.
+   * @throws Timeout after `timeoutMs` (default: one hour), and what `ref.ask` throws
+   */
+  run(options: RunOptions): Promise<Summary<S>>
+  status(): Promise<Status<S>>
+  best(): Promise<Best<S> | undefined>
+}
+
+const RUN_TIMEOUT_MS = 3_600_000
+
+/**
+ * @param name lower case; the actor's type is `study-<name>`
+ * @throws LogicRefused for an empty space, or a sampler that could not be asked again after a crash
+ */
+export function study<const Name extends string, S extends Space, O extends Outcome>(
+  name: Name,
+  spec: StudySpec<S, O>,
+) {
+  const { space, direction, sampler, objective, seed = 0, attempts = 3, pauseMs = 500 } = spec
+  if (Object.keys(space).length === 0) throw new LogicRefused(`study '${name}': the space is empty`)
+  if (sampler.ask.effect.class === 'write') {
+    throw new LogicRefused(`study '${name}': sampler '${sampler.name}' is a 'write'; it must be safe to ask twice`)
+  }
+  const says = studyProtocol(name)
+  const logic = studyMachine(
+    says,
+    { name, seed, direction, space: spaceToWire(space) },
+    {
+      ask: sampler.ask,
+      objective,
+      fits: (params): params is Params<S> => fits(space, params),
+      misfit: (params) => misfit(space, params),
+      attempts,
+      pauseMs,
+    },
+  )
+  const actor = defineActor(says, { logic })
+  const typedBest = ({ number, params, value }: PlainBest): Best<S> => {
+    invariant(fits(space, params), `trial ${number} of study '${name}' has parameters of its space`)
+    return { number, params, value }
+  }
+  const typed = ({ best, ...summary }: PlainSummary): Summary<S> => ({
+    ...summary,
+    ...(best !== undefined && { best: typedBest(best) }),
+  })
+  return {
+    name,
+    says,
+    actor,
+    /** @param key one study may be run under many keys, each with its own trials */
+    in(system: System, key = 'main'): StudyHandle<S> {
+      const ref = system.get(actor, key)
+      return {
+        async run({ trials, parallel = 1, ...options }) {
+          return typed(await ref.ask({ type: 'run', trials, parallel }, { timeoutMs: RUN_TIMEOUT_MS, ...options }))
+        },
+        async status() {
+          const { context } = await ref.snapshot()
+          return { ...typed(summaryOf(context, direction)), trials: context.trials }
+        },
+        async best() {
+          const { context } = await ref.snapshot()
+          const best = bestOf(context.trials, direction)
+          return best && typedBest(best)
+        },
+      }
+    },
+  }
+}
