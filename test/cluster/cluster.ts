@@ -21,8 +21,8 @@ export class Cluster implements AsyncDisposable {
     this.client = client
   }
 
-  static async start(names: readonly string[]): Promise<Cluster> {
-    const server = await natsServer()
+  static async start(names: readonly string[], options: { readonly syncAlways?: boolean } = {}): Promise<Cluster> {
+    const server = await natsServer(options)
     // The streams of the namespace and its shard count are made once, before any node.
     const client = await createSystem({ backend: nats({ servers: server.url, initialise: true }), node: 'client' })
     const cluster = new Cluster(server, client)
