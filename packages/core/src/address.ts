@@ -41,8 +41,9 @@ export function token(id: string): string {
   return text
 }
 
+/** @throws InvalidAddress for text that `token` would not have made: one id, one token */
 export function fromToken(text: string): string {
-  if (!text.includes('=')) return text
+  if (/^[A-Za-z0-9_-]*$/.test(text)) return text
   const bytes: number[] = []
   for (let i = 0; i < text.length; i++) {
     const hex = text.slice(i + 1, i + 3)
@@ -52,7 +53,10 @@ export function fromToken(text: string): string {
       i += 2
     } else throw new InvalidAddress(`'${text}' is not a token of ours: '=' must be followed by two hex digits`)
   }
-  return Buffer.from(bytes).toString('utf8')
+  const id = Buffer.from(bytes).toString('utf8')
+  if (token(id) !== text)
+    throw new InvalidAddress(`'${text}' is not a token of ours: '${id}' is written '${token(id)}'`)
+  return id
 }
 
 /** A part of a placement group, for example `main-17`. */
@@ -107,6 +111,7 @@ export class Subjects {
   /** The address of a command or journal subject. */
   addressIn = (subject: string): Address => {
     const parts = subject.split('.')
+    if (parts.length !== 6) throw new InvalidAddress(`'${subject}' does not end in one type and one key`)
     return addressOf(fromToken(parts[4] ?? ''), fromToken(parts[5] ?? ''))
   }
 }
