@@ -1,7 +1,8 @@
 """Takes calls, runs them, answers each exactly once. Knows nothing of NATS.
 
 1. A call is started only if a slot is free; a slot is free again when its function has ended, not when it has answered.
-2. A call that is stopped (deadline, cancel, lost service) is answered within `_SETTLE_S`. Its function has `GRACE_S` to end.
+2. A call that is stopped (deadline, cancel, lost service) is answered within `_SETTLE_S`. Its function has `GRACE_S` to
+   end.
 3. If it does not, the worker is spoilt: it takes no more work and `on_spoilt` is called.
 """
 

@@ -153,13 +153,13 @@ def _class_path(cls: type) -> str:
 
 
 _SECRETS: Final = (
+    (re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+"), "Bearer ***"),
     (
         re.compile(
             r"(?i)\b(authorization|api[_-]?key|password|passwd|secret|token)(['\"]?\s*[:=]\s*)(['\"]?)[^\s'\",]+"
         ),
         r"\1\2\3***",
     ),
-    (re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+"), "Bearer ***"),
     (re.compile(r"\bsk-[\w-]{8,}"), "sk-***"),
     (re.compile(r"://[^\s/@:]+:[^\s/@]+@"), "://***@"),
 )
