@@ -1,0 +1,98 @@
+/**
+ * One committed step as readers of the log see it: who, what, when, why, how it ended. Pure: a journal entry in, events out.
+ *
+ * 1. The order of events is the order of commits: `order` grows with the journal position, then with the place in the append.
+ */
+import type { JournalEntry } from '@troupe/core'
+import { decodeRecord, eventType, type Input, type JournalRecord, type Step, stepId } from '@troupe/core/replay'
+
+export interface EffectFacts {
+  /** Stable over crashes: the actor, the place in its tree and the step that began it. */
+  readonly id: string
+  readonly name: string
+  readonly class: string
+}
+
+export interface LoggedEvent {
+  readonly order: number
+  /** `type/key#epoch:seq` */
+  readonly id: string
+  readonly actor: string
+  readonly type: string
+  readonly epoch: number
+  readonly seq: number
+  readonly kind: Input['kind']
+  /** Type of the event that was taken. */
+  readonly event: string
+  /** Milliseconds since 1970, by the clock of the node. */
+  readonly at: number
+  readonly correlation: string
+  readonly causation: string
+  readonly sender?: string
+  /** Node that committed it. */
+  readonly node?: string
+  readonly outcome: Step['outcome']
+  readonly error?: string
+  readonly ended?: 'done' | 'stopped'
+  /** The effect whose result this step took. */
+  readonly effect?: EffectFacts
+  /** Effects this step began. */
+  readonly began?: readonly EffectFacts[]
+  /** Places in the actor's tree that ended with this step: effects with or without a result, child machines. */
+  readonly stopped?: readonly string[]
+  /** What the effect said about how it worked: the worker, spans, model, tokens. */
+  readonly evidence?: unknown
+}
+
+/** An append holds at most a few hundred steps. */
+const STEPS_PER_APPEND = 1_000
+
+export const orderOf = (position: number, n = 0): number => position * STEPS_PER_APPEND + n
+export const positionOf = (order: number): number => Math.floor(order / STEPS_PER_APPEND)
+
+/** @param nodeOf the node of an activation's writer, as far as it is known; the record may itself be the activation */
+export function eventsOf(entry: JournalEntry, nodeOf: (writer: string) => string | undefined): LoggedEvent[] {
+  const record = decodeRecord(entry.bytes)
+  const node = record.activated?.node ?? nodeOf(record.writer)
+  return record.steps.map((step, n) => eventOf(record, step, orderOf(entry.position, n), node))
+}
+
+function eventOf(record: JournalRecord, step: Step, order: number, node: string | undefined): LoggedEvent {
+  const { actor, epoch } = record
+  const id = stepId(actor, epoch, step.seq)
+  const { sender, correlation, causation } = step.cause
+  const began = (step.made?.children ?? []).flatMap(({ path, src, effect }) => {
+    return effect === undefined
+      ? []
+      : [{ id: effectId(actor, path, id), name: effect.name ?? src, class: effect.class }]
+  })
+  return {
+    order,
+    id,
+    actor,
+    type: actor.slice(0, actor.indexOf('/')),
+    epoch,
+    seq: step.seq,
+    kind: step.input.kind,
+    event: eventType(step.input),
+    at: step.at,
+    correlation,
+    causation,
+    ...(sender !== undefined && { sender }),
+    ...(node !== undefined && { node }),
+    outcome: step.outcome,
+    ...(step.error !== undefined && { error: `${step.error.code}: ${step.error.message}` }),
+    ...(step.ended !== undefined && { ended: step.ended.kind }),
+    ...(step.effect !== undefined && {
+      effect: { id: step.effect.id, name: step.effect.name, class: step.effect.class },
+      ...(step.effect.evidence !== undefined && { evidence: step.effect.evidence }),
+    }),
+    ...(began.length > 0 && { began }),
+    ...(step.made?.stopped !== undefined && { stopped: step.made.stopped }),
+  }
+}
+
+/** As the logic host names a running effect. */
+function effectId(actor: string, path: string, step: string): string {
+  return `${actor}${path}@${step.slice(step.lastIndexOf('#') + 1)}`
+}

@@ -1,0 +1,66 @@
+/**
+ * What a Python call reports of its inside, read from an effect's evidence (`docs/protocol.md`: worker, wallMs, spans, dropped).
+ *
+ * 1. Evidence is data from outside: anything that is not of the expected shape is left out, nothing is trusted to exist.
+ * 2. Parents may follow their children; a parent that is not in the list, or a cycle, makes a root.
+ */
+
+export interface Span {
+  readonly id: string
+  readonly parent: string | undefined
+  readonly kind: string
+  readonly name: string
+  readonly startMs: number
+  readonly endMs: number
+  readonly failed: boolean
+  readonly data?: unknown
+}
+
+export interface PythonCall {
+  readonly fn?: string
+  readonly worker: string
+  readonly wallMs: number
+  readonly spans: readonly Span[]
+  /** Spans the worker left out. */
+  readonly dropped: number
+}
+
+/** Undefined when the evidence is not that of a Python call. */
+export function pythonCallIn(evidence: unknown): PythonCall | undefined {
+  const worker = field(evidence, 'worker')
+  if (typeof worker !== 'string') return undefined
+  const [fn, spans, wallMs, dropped] = ['fn', 'spans', 'wallMs', 'dropped'].map((name) => field(evidence, name))
+  return {
+    ...(typeof fn === 'string' && { fn }),
+    worker,
+    wallMs: numberOr(wallMs, 0),
+    spans: Array.isArray(spans) ? spans.flatMap(spanIn) : [],
+    dropped: numberOr(dropped, 0),
+  }
+}
+
+function spanIn(value: unknown): Span[] {
+  const [id, parent, kind, name] = ['id', 'parent', 'kind', 'name'].map((key) => field(value, key))
+  if (typeof kind !== 'string' || (typeof id !== 'string' && typeof id !== 'number')) return []
+  const startMs = numberOr(field(value, 'startMs'), 0)
+  const data = field(value, 'data')
+  return [
+    {
+      id: String(id),
+      parent: typeof parent === 'string' || typeof parent === 'number' ? String(parent) : undefined,
+      kind,
+      name: typeof name === 'string' ? name : kind,
+      startMs,
+      endMs: numberOr(field(value, 'endMs'), startMs),
+      failed: field(value, 'status') === 'error',
+      ...(data !== undefined && { data }),
+    },
+  ]
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+const numberOr = (value: unknown, otherwise: number): number =>
+  typeof value === 'number' && Number.isFinite(value) ? value : otherwise

@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest'
+import type { LoggedEvent } from './logged-event.ts'
+import { type TraceNode, traceTree } from './trace-tree.ts'
+
+let order = 0
+function step(id: string, causation: string, more: Partial<LoggedEvent> = {}): LoggedEvent {
+  order += 1
+  const actor = id.slice(0, id.indexOf('#'))
+  return {
+    order,
+    id,
+    actor,
+    type: actor.slice(0, actor.indexOf('/')),
+    epoch: 1,
+    seq: Number(id.slice(id.lastIndexOf(':') + 1)),
+    kind: 'message',
+    event: 'go',
+    at: order,
+    correlation: 'c',
+    causation,
+    outcome: 'applied',
+    ...more,
+  }
+}
+
+/** `kind name` per line, indented. */
+function lines(nodes: readonly TraceNode[], indent = ''): string[] {
+  return nodes.flatMap((node) => [`${indent}${node.kind} ${node.name}`, ...lines(node.children, `${indent}  `)])
+}
+
+const effect = { id: 'trial/1/evaluate:1@1:1', name: 'evaluate', class: 'idempotent' }
+
+test('a tree goes from session over study and trial to the calls inside Python', () => {
+  const spans = [
+    { id: 's2', parent: 's1', kind: 'lm', name: 'openai/x', startMs: 1, endMs: 3, status: 'ok', data: { tokens: 7 } },
+    { id: 's1', parent: null, kind: 'module', name: 'Predict', startMs: 0, endMs: 4, status: 'ok' },
+    { id: 's3', parent: 's2', kind: 'lm', name: 'repair', startMs: 2, endMs: 3, status: 'error' },
+  ]
+  const events = [
+    step('session/s#1:1', 'client', { event: 'start' }),
+    step('study/a#1:1', 'session/s#1:1', { event: 'run' }),
+    step('trial/1#1:1', 'study/a#1:1', { event: 'begin', began: [effect] }),
+    step('trial/1#1:2', 'trial/1#1:1', {
+      kind: 'effect.done',
+      event: 'xstate.promise.resolve',
+      effect,
+      evidence: { worker: 'w1', fn: 'score', wallMs: 4, spans, dropped: 2 },
+    }),
+  ]
+  for (const given of [events, events.toReversed()]) {
+    const tree = traceTree('c', given)
+    expect(lines(tree.roots)).toEqual([
+      'step start',
+      '  step run',
+      '    step begin',
+      '      effect evaluate',
+      '        python score',
+      '          span Predict',
+      '            span openai/x',
+      '              span repair',
+      '        step xstate.promise.resolve',
+    ])
+    expect(tree).toMatchObject({ events: 4, nodes: 9, hidden: 2 })
+  }
+})
+
+test('an effect without a result is open, one that its machine left is stopped', () => {
+  const other = { ...effect, id: 'trial/1/wait:1@1:1', name: 'wait' }
+  const begin = step('trial/1#1:1', 'client', { began: [effect, other] })
+  const [root] = traceTree('c', [begin, step('trial/1#1:2', 'trial/1#1:1', { stopped: ['/wait:1'] })]).roots
+  expect(root?.children.map(({ name, status }) => `${name} ${status}`)).toEqual([
+    'evaluate open',
+    'wait stopped',
+    'go applied',
+  ])
+})
+
+test('a cause that is not there makes a root that names it; a cycle is cut at its earliest event', () => {
+  const tree = traceTree('c', [
+    step('a/1#1:2', 'a/1#1:1'),
+    step('b/1#1:1', 'b/1#1:2'),
+    step('b/1#1:2', 'b/1#1:1'),
+    step('d/1#1:1', 'd/1#1:1'),
+  ])
+  expect(tree.roots.map(({ id, missing, cut }) => ({ id, missing, cut }))).toEqual([
+    { id: 'a/1#1:2', missing: 'a/1#1:1', cut: undefined },
+    { id: 'd/1#1:1', missing: undefined, cut: undefined },
+    { id: 'b/1#1:1', missing: undefined, cut: 'cycle' },
+  ])
+  expect(tree).toMatchObject({ events: 4, nodes: 4, hidden: 0 })
+})
+
+test('bounds keep the top and count what is below', () => {
+  const wide = [step('a/1#1:1', 'client'), ...Array.from({ length: 9 }, (_, i) => step(`b/${i}#1:1`, 'a/1#1:1'))]
+  const bounded = traceTree('c', wide, { maxNodes: 4 })
+  expect(bounded).toMatchObject({ nodes: 4, hidden: 6, roots: [{ hidden: 6 }] })
+  const chain = Array.from({ length: 9 }, (_, i) => step(`a/1#1:${i + 1}`, `a/1#1:${i}`))
+  expect(traceTree('c', chain, { maxDepth: 3 })).toMatchObject({ nodes: 3, hidden: 6 })
+})
+
+test('100,000 events become a tree in bounded time and memory, wide or as one chain', () => {
+  const count = 100_000
+  const wide = Array.from({ length: count }, (_, i) =>
+    step(`a/1#1:${i + 1}`, i === 0 ? 'client' : `a/1#1:${(i + 2) >> 1}`),
+  )
+  const chain = Array.from({ length: count }, (_, i) => step(`a/1#1:${i + 1}`, `a/1#1:${i}`))
+  for (const [name, events] of Object.entries({ wide, chain })) {
+    const heap = process.memoryUsage().heapUsed
+    const start = performance.now()
+    const tree = traceTree('c', events, { maxNodes: count })
+    const ms = Math.round(performance.now() - start)
+    const megabytes = Math.round((process.memoryUsage().heapUsed - heap) / 1e6)
+    console.info(`${name}: ${count} events, ${tree.nodes} nodes, ${ms} ms, ${megabytes} MB of heap`)
+    expect(tree.nodes + tree.hidden).toBe(count)
+    expect(ms).toBeLessThan(5_000)
+    expect(JSON.stringify(tree).length).toBeGreaterThan(1_000)
+  }
+})

@@ -1,0 +1,260 @@
+/**
+ * The causal tree of one correlation: steps under the steps that led to them, effects between a step and their results, and
+ * under an effect what happened inside the Python call. Pure: events in, a tree out.
+ *
+ * 1. Any order of events gives the same tree; children come in the order of commits.
+ * 2. Bounded: `maxNodes` nodes, `maxDepth` levels. What is left out is counted where it is missing (`hidden`), breadth first,
+ *    so the top of a large tree is always whole.
+ * 3. Every event is in the tree once or counted as hidden: a cause that is not there makes a root (`missing`), a cycle of
+ *    causes is cut at its earliest event (`cut`).
+ * 4. No recursion: a chain of 100,000 steps is not deeper than the stack.
+ */
+import type { EffectFacts, LoggedEvent } from './logged-event.ts'
+import { type PythonCall, pythonCallIn, type Span } from './spans.ts'
+
+export interface TraceNode {
+  readonly id: string
+  readonly kind: 'step' | 'effect' | 'python' | 'span'
+  /** Event type, effect, function or span. */
+  readonly name: string
+  readonly at: number
+  readonly durationMs?: number
+  /** `open`: an effect without a result so far; `stopped`: one whose machine went on without it. */
+  readonly status: 'applied' | 'rejected' | 'error' | 'open' | 'ok' | 'stopped'
+  readonly actor?: string
+  readonly node?: string
+  readonly error?: string
+  /** Of a step its input kind, of an effect its class, of a span its kind, of a Python call the worker. */
+  readonly detail?: string
+  readonly data?: unknown
+  readonly children: readonly TraceNode[]
+  /** Nodes under this one that the bounds left out. */
+  readonly hidden?: number
+  /** The step that led to it and is not in the index. */
+  readonly missing?: string
+  readonly cut?: 'cycle'
+}
+
+export interface TraceTree {
+  readonly correlation: string
+  readonly events: number
+  readonly nodes: number
+  readonly hidden: number
+  readonly roots: readonly TraceNode[]
+}
+
+export interface TraceBounds {
+  /** @defaultValue 20_000 */
+  readonly maxNodes?: number
+  /** @defaultValue 64 */
+  readonly maxDepth?: number
+}
+
+type Draft = { -readonly [K in keyof Omit<TraceNode, 'children'>]: TraceNode[K] } & {
+  readonly children: Draft[]
+  parent?: Draft
+  call?: PythonCall
+}
+
+const STEP_ID = /#\d+:\d+$/
+
+export function traceTree(correlation: string, events: Iterable<LoggedEvent>, bounds: TraceBounds = {}): TraceTree {
+  const { maxNodes = 20_000, maxDepth = 64 } = bounds
+  const sorted = [...events].sort((a, b) => a.order - b.order)
+  const drafts = new Map<string, Draft>()
+  for (const event of sorted) {
+    drafts.set(event.id, stepDraft(event))
+    for (const effect of event.began ?? []) drafts.set(effect.id, effectDraft(effect, event.at))
+  }
+  for (const event of sorted) place(event, drafts)
+  markStopped(sorted, drafts)
+  const roots: Draft[] = []
+  for (const draft of drafts.values()) {
+    if (draft.parent === undefined) roots.push(draft)
+    else draft.parent.children.push(draft)
+  }
+  cutCycles(drafts, roots)
+  const kept = bound(roots, maxNodes, maxDepth)
+  return { correlation, events: sorted.length, ...kept, roots: roots.slice(0, kept.roots).map(finished) }
+}
+
+function stepDraft({ id, event, kind, at, outcome, actor, node, error }: LoggedEvent): Draft {
+  return {
+    id,
+    kind: 'step',
+    name: event,
+    at,
+    status: outcome,
+    actor,
+    ...(node !== undefined && { node }),
+    ...(error !== undefined && { error }),
+    detail: kind,
+    children: [],
+  }
+}
+
+function effectDraft(effect: EffectFacts, at: number): Draft {
+  return { id: effect.id, kind: 'effect', name: effect.name, at, status: 'open', detail: effect.class, children: [] }
+}
+
+/** Sets the parent of a step and of the effects it began; tells an effect of its result. */
+function place(event: LoggedEvent, drafts: Map<string, Draft>): void {
+  const draft = drafts.get(event.id)
+  if (draft === undefined) return
+  for (const { id } of event.began ?? []) {
+    const effect = drafts.get(id)
+    if (effect !== undefined) effect.parent = draft
+  }
+  const cause = event.causation === event.id ? undefined : drafts.get(event.causation)
+  if (event.effect === undefined) {
+    if (cause !== undefined) draft.parent = cause
+    else if (event.causation !== event.id && STEP_ID.test(event.causation)) draft.missing = event.causation
+    return
+  }
+  let effect = drafts.get(event.effect.id)
+  if (effect === undefined) {
+    effect = effectDraft(event.effect, cause?.at ?? event.at)
+    if (cause !== undefined) effect.parent = cause
+    else if (STEP_ID.test(event.causation)) effect.missing = event.causation
+    drafts.set(effect.id, effect)
+  }
+  draft.parent = effect
+  if (event.kind === 'effect.done' || event.kind === 'effect.error') {
+    effect.status = event.kind === 'effect.done' ? 'ok' : 'error'
+    effect.durationMs = event.at - effect.at
+    const call = pythonCallIn(event.evidence)
+    if (call !== undefined) effect.call = call
+  }
+}
+
+function markStopped(events: readonly LoggedEvent[], drafts: ReadonlyMap<string, Draft>): void {
+  const open = new Map<string, Draft>()
+  for (const draft of drafts.values()) {
+    if (draft.status === 'open') open.set(draft.id.slice(0, draft.id.lastIndexOf('@')), draft)
+  }
+  for (const { actor, stopped = [], at } of events) {
+    for (const path of stopped) {
+      const effect = open.get(`${actor}${path}`)
+      if (effect === undefined) continue
+      effect.status = 'stopped'
+      effect.durationMs = at - effect.at
+    }
+  }
+}
+
+/** Gives every draft a way to a root. */
+function cutCycles(drafts: ReadonlyMap<string, Draft>, roots: Draft[]): void {
+  const reached = new Set<Draft>()
+  const reach = (from: Draft) => {
+    const open = [from]
+    for (let draft = open.pop(); draft !== undefined; draft = open.pop()) {
+      if (reached.has(draft)) continue
+      reached.add(draft)
+      open.push(...draft.children)
+    }
+  }
+  for (const root of roots) reach(root)
+  for (const draft of drafts.values()) {
+    if (reached.has(draft)) continue
+    const siblings = draft.parent?.children ?? []
+    siblings.splice(siblings.indexOf(draft), 1)
+    draft.cut = 'cycle'
+    roots.push(draft)
+    reach(draft)
+  }
+}
+
+/** Walks breadth first, opens Python calls on the way, and cuts what is beyond the bounds. */
+function bound(roots: Draft[], maxNodes: number, maxDepth: number): { nodes: number; hidden: number; roots: number } {
+  const keptRoots = Math.min(roots.length, maxNodes)
+  let hidden = roots.slice(keptRoots).reduce((sum, root) => sum + sizeOf(root), 0)
+  let nodes = keptRoots
+  let level = roots.slice(0, keptRoots)
+  for (let depth = 1; level.length > 0; depth++) {
+    const next: Draft[] = []
+    for (const draft of level) {
+      hidden += openCall(draft)
+      const { children } = draft
+      const room = depth >= maxDepth ? 0 : Math.max(0, maxNodes - nodes)
+      const left = children.splice(Math.min(children.length, room))
+      if (left.length > 0) {
+        const cut = left.reduce((sum, child) => sum + sizeOf(child), 0)
+        draft.hidden = (draft.hidden ?? 0) + cut
+        hidden += cut
+      }
+      nodes += children.length
+      for (const child of children) next.push(child)
+    }
+    level = next
+  }
+  return { nodes, hidden, roots: keptRoots }
+}
+
+function sizeOf(draft: Draft): number {
+  let size = 0
+  const open = [draft]
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    size += 1 + (one.call === undefined ? 0 : 1 + one.call.spans.length)
+    for (const child of one.children) open.push(child)
+  }
+  return size
+}
+
+/**
+ * The Python call of an effect becomes its first child, with the spans as they were nested there.
+ * @returns how many spans the worker had left out
+ */
+function openCall(effect: Draft): number {
+  const { call } = effect
+  if (call === undefined) return 0
+  delete effect.call
+  const endedAt = effect.at + (effect.durationMs ?? 0)
+  const at = Math.max(effect.at, endedAt - call.wallMs)
+  const python: Draft = {
+    id: `${effect.id}/python`,
+    kind: 'python',
+    name: call.fn ?? effect.name,
+    at,
+    durationMs: call.wallMs,
+    status: effect.status,
+    detail: call.worker,
+    children: [],
+    ...(call.dropped > 0 && { hidden: call.dropped }),
+  }
+  const drafts = new Map(call.spans.map((span) => [span.id, spanDraft(span, effect.id, at)]))
+  const roots: Draft[] = []
+  for (const span of call.spans) {
+    const draft = drafts.get(span.id)
+    const parent = span.parent === undefined ? undefined : drafts.get(span.parent)
+    if (draft === undefined) continue
+    if (parent === undefined || parent === draft) roots.push(draft)
+    else {
+      draft.parent = parent
+      parent.children.push(draft)
+    }
+  }
+  cutCycles(drafts, roots)
+  python.children.push(...roots)
+  effect.children.unshift(python)
+  return call.dropped
+}
+
+function spanDraft(span: Span, effect: string, at: number): Draft {
+  return {
+    id: `${effect}/${span.id}`,
+    kind: 'span',
+    name: span.name,
+    at: at + span.startMs,
+    durationMs: span.endMs - span.startMs,
+    status: span.failed ? 'error' : 'ok',
+    detail: span.kind,
+    ...(span.data !== undefined && { data: span.data }),
+    children: [],
+  }
+}
+
+/** Drops what only the building needed; the tree is at most `maxDepth` deep, so nothing here can overflow. */
+function finished(draft: Draft): TraceNode {
+  const { parent: _, call: __, children, ...node } = draft
+  return { ...node, children: children.map(finished) }
+}
