@@ -35,7 +35,7 @@ export function encode(value: unknown, refs: RefCodec = noRefs, path = '$', dept
       return value
     case 'number':
       if (!Number.isFinite(value)) throw refused(path, String(value))
-      return value
+      return value === 0 ? 0 : value // JSON has no -0
     case 'bigint':
       return { $bigint: value.toString() }
     case 'undefined':
@@ -47,9 +47,10 @@ export function encode(value: unknown, refs: RefCodec = noRefs, path = '$', dept
   }
   if (value === null) return null
   if (depth === MAX_DEPTH) throw refused(path, `nested deeper than ${MAX_DEPTH} levels`)
-  if (Array.isArray(value)) return value.map((item, i) => encode(item, refs, `${path}[${i}]`, depth + 1))
+  // Not `map`: it would keep the holes of a sparse array, which JSON makes null.
+  if (Array.isArray(value)) return Array.from(value, (item, i) => encode(item, refs, `${path}[${i}]`, depth + 1))
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
-  if (value instanceof Error) return encodeError(value)
+  if (value instanceof Error) return encodeError(value, depth)
   const ref = refs.nameOf(value)
   if (ref !== undefined) return { $ref: ref.path, id: ref.id }
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -86,11 +87,24 @@ function decodeRecord(value: Json, refs: RefCodec): unknown {
   return record
 }
 
-/** A troupe error keeps its code and fields; any other error its name and message. Stacks stay where they happened. */
-function encodeError(error: Error): Json {
-  if (error instanceof TroupeError) return { $error: { wire: encode(toWire(error)) } }
-  return { $error: { name: error.name, message: error.message } }
+/**
+ * A troupe error keeps its code and fields; any other error its name and message. Stacks stay where they happened. A failure
+ * must always be recordable: details that are no plain data are named instead of refused.
+ */
+function encodeError(error: Error, depth: number): Json {
+  if (!(error instanceof TroupeError))
+    return { $error: { name: wellFormed(error.name), message: wellFormed(error.message) } }
+  const { details = {}, ...rest } = toWire(error)
+  const wire = { ...rest, message: wellFormed(rest.message) }
+  if (Object.keys(details).length === 0) return { $error: { wire } }
+  try {
+    return { $error: { wire: { ...wire, details: encode(details, noRefs, 'details', depth + 1) } } }
+  } catch (refusal) {
+    return { $error: { wire: { ...wire, details: { unreadable: wellFormed(refusal) } } } }
+  }
 }
+
+const wellFormed = (text: unknown): string => String(text).toWellFormed()
 
 function decodeError(value: Json): Error {
   if (value === null || typeof value !== 'object' || isList(value)) return new Error(String(value))
