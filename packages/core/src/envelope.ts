@@ -3,12 +3,17 @@
  * ignored, a higher major is refused. Payloads are encoded data (`codec.ts`), so they arrive as they will be recorded.
  */
 import { type Address, splitAddress } from './address.ts'
-import { encode, type Json } from './codec.ts'
-import { InvalidEvent, UnsupportedVersion, type WireError } from './errors.ts'
+import { encode, type Json, MAX_DEPTH } from './codec.ts'
+import { InvalidEvent, NotSerializable, UnsupportedVersion, type WireError } from './errors.ts'
 import type { Answer, CommandId } from './step.ts'
 import { unpackWire } from './wire.ts'
 
 export const ENVELOPE_VERSION = 1
+
+/** Encoded data nests deeper than the data: a record with `$` in a key is wrapped. */
+const WIRE_DEPTH = 2 * MAX_DEPTH + 2
+/** Names of clients, keys, causes: they become part of an actor's state. */
+const LONGEST_NAME = 512
 
 export interface EnvelopeCause {
   readonly correlation: string
@@ -44,7 +49,7 @@ export function answerToWire(answer: Answer): WireAnswer {
 
 /**
  * @param to the address in the subject it came on; the body may leave it out
- * @throws InvalidEvent, UnsupportedVersion, MessageTooLarge
+ * @throws InvalidEvent, NotSerializable, UnsupportedVersion, MessageTooLarge
  */
 export function decodeEnvelope(bytes: Uint8Array, asJson: boolean, to: Address, freshId: () => string): Envelope {
   const body = record(unpackWire(bytes, asJson))
@@ -60,7 +65,7 @@ export function decodeEnvelope(bytes: Uint8Array, asJson: boolean, to: Address, 
     causation: text(given['causation']) ?? correlation,
     ...optional('sender', text(given['sender'])),
     ...optional('traceparent', text(given['traceparent'])),
-    ...optional('hops', count(given['hops'])),
+    ...optional('hops', whole(given['hops'])),
   }
   if (body['kind'] === 'view') return { v: 1, kind: 'view', to, cause, fenced: body['fenced'] === true }
   const event = record(body['event'])
@@ -72,55 +77,94 @@ export function decodeEnvelope(bytes: Uint8Array, asJson: boolean, to: Address, 
     kind: 'event',
     to,
     cause,
-    event: encodedOrPlain(event),
-    ...optional('command', commandIn(body['command'])),
-    ...optional('key', text(body['key'])),
+    event: asData(event, 'event'),
+    ...optional('command', commandIn(body['command'], to)),
+    ...optional('key', keyIn(body['key'], to)),
     ...optional('remainingMs', count(body['remainingMs'])),
   }
 }
 
 /** A sender of ours has encoded the event; a stock client's plain data is already in that form unless it holds bytes. */
-function encodedOrPlain(event: { readonly [key: string]: unknown }): Json {
+function asData(value: unknown, path: string, depth = 0): Json {
+  if (value === null || typeof value === 'boolean') return value
+  if (typeof value !== 'object' || value instanceof Uint8Array) return encode(value, undefined, path)
+  if (depth === WIRE_DEPTH) throw new NotSerializable(`${path} is nested deeper than ${WIRE_DEPTH} levels`, { path })
+  if (Array.isArray(value)) return value.map((item, i) => asData(item, `${path}[${i}]`, depth + 1))
+  if (Object.getPrototypeOf(value) !== Object.prototype) return encode(value, undefined, path)
   const out: { [key: string]: Json } = {}
-  for (const [key, value] of Object.entries(event)) out[key] = asJson(value, `event.${key}`)
+  for (const [key, item] of Object.entries(value)) {
+    if (key === '__proto__') throw new NotSerializable(`${path} has a key named '__proto__'`, { path })
+    out[key] = asData(item, `${path}.${key}`, depth + 1)
+  }
   return out
 }
 
-function asJson(value: unknown, path: string): Json {
-  if (value instanceof Uint8Array || typeof value === 'bigint' || typeof value === 'number')
-    return encode(value, undefined, path)
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
-  if (Array.isArray(value)) return value.map((item, i) => asJson(item, `${path}[${i}]`))
-  const fields = record(value)
-  if (fields === undefined) return encode(value, undefined, path)
-  return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, asJson(item, `${path}.${key}`)]))
+/** What cannot be read is an answer as well, outcome unknown: whoever asked must learn that it came. */
+export function decodeAnswer(bytes: Uint8Array): WireAnswer {
+  try {
+    return answerIn(record(unpackWire(bytes)) ?? {})
+  } catch (error) {
+    return { v: 1, ok: false, error: unreadable(error instanceof Error ? error.message : String(error)) }
+  }
 }
 
-export function decodeAnswer(bytes: Uint8Array): WireAnswer {
-  const body = record(unpackWire(bytes))
-  const step = optional('step', text(body?.['step']))
-  const error = record(body?.['error'])
-  if (body?.['ok'] === true) return { v: 1, ok: true, value: asJson(body['value'] ?? null, 'value'), ...step }
+function answerIn(body: { readonly [key: string]: unknown }): WireAnswer {
+  const step = optional('step', text(body['step']))
+  const version = body['v'] ?? ENVELOPE_VERSION
+  if (typeof version !== 'number' || version > ENVELOPE_VERSION) {
+    return { v: 1, ok: false, error: unreadable(`it has version ${String(version)}`), ...step }
+  }
+  if (body['ok'] === true) return { v: 1, ok: true, value: asData(body['value'] ?? null, 'value'), ...step }
+  const error = record(body['error'])
+  const code = text(error?.['code'])
+  if (error === undefined || code === undefined) {
+    return { v: 1, ok: false, error: unreadable('it names neither a value nor an error'), ...step }
+  }
   return {
     v: 1,
     ok: false,
     error: {
-      code: text(error?.['code']) ?? 'ActorFailed',
-      message: text(error?.['message']) ?? 'the answer could not be read',
-      retryable: error?.['retryable'] === true,
-      applied: error?.['applied'] === 'no' ? 'no' : 'unknown',
-      ...optional('details', record(error?.['details'])),
+      code,
+      message: typeof error['message'] === 'string' ? error['message'] : code,
+      retryable: error['retryable'] === true,
+      applied: error['applied'] === 'no' ? 'no' : 'unknown',
+      ...optional('details', record(error['details'])),
     },
     ...step,
   }
 }
 
-function commandIn(value: unknown): (CommandId & { settled: number }) | undefined {
+function unreadable(why: string): WireError {
+  return {
+    code: 'AnswerUnreadable',
+    message: `the answer could not be read: ${why}`,
+    retryable: false,
+    applied: 'unknown',
+  }
+}
+
+/** A command or key that cannot be read must not pass as a message without one: it would be applied twice. */
+function commandIn(value: unknown, to: Address): (CommandId & { settled: number }) | undefined {
+  if (value === undefined || value === null) return undefined
   const command = record(value)
   const client = text(command?.['client'])
-  const n = count(command?.['n'])
-  if (client === undefined || n === undefined) return undefined
-  return { client, n, settled: count(command?.['settled']) ?? 0 }
+  const n = whole(command?.['n'])
+  const settled = whole(command?.['settled'] ?? 0)
+  if (client === undefined || n === undefined || settled === undefined) {
+    throw new InvalidEvent(`the message to '${to}' needs command: { client: text, n: integer, settled: integer }`)
+  }
+  return { client, n, settled }
+}
+
+function keyIn(value: unknown, to: Address): string | undefined {
+  if (value === undefined || value === null) return undefined
+  const key = text(value)
+  if (key === undefined) {
+    throw new InvalidEvent(
+      `the idempotency key of the message to '${to}' must be text of 1 to ${LONGEST_NAME} characters`,
+    )
+  }
+  return key
 }
 
 function record(value: unknown): { readonly [key: string]: unknown } | undefined {
@@ -129,7 +173,9 @@ function record(value: unknown): { readonly [key: string]: unknown } | undefined
   return { ...value }
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' && value.length <= LONGEST_NAME && value.isWellFormed() ? value : undefined
+const whole = (value: unknown): number | undefined => (Number.isSafeInteger(value) ? count(value) : undefined)
 const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
 

@@ -1,6 +1,6 @@
 /** Bytes on the bus: msgpack as both languages read it, JSON for people and stock clients. */
 import { Packr } from 'msgpackr'
-import { MessageTooLarge } from './errors.ts'
+import { InvalidEvent, MessageTooLarge } from './errors.ts'
 import type { Headers } from './ports.ts'
 
 /** Below the server's default 1 MB with room for headers. */
@@ -19,12 +19,14 @@ const settings: object = {
   largeBigIntToString: true,
 }
 const packr = new Packr(settings)
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 export const JSON_TYPE = 'application/json'
 export const jsonHeaders: Headers = { 'content-type': JSON_TYPE }
 
 export function isJson(headers: Headers | undefined): boolean {
-  return headers?.['content-type'] === JSON_TYPE || headers?.['Content-Type'] === JSON_TYPE
+  const type = headers?.['content-type'] ?? headers?.['Content-Type']
+  return type === JSON_TYPE || type?.startsWith(`${JSON_TYPE};`) === true
 }
 
 /** @throws MessageTooLarge above 768 KiB */
@@ -35,10 +37,15 @@ export function packWire(value: unknown, asJson = false): Uint8Array {
   return bytes
 }
 
-/** @throws MessageTooLarge, or whatever the decoder says of bytes that are no value */
+/** @throws MessageTooLarge, or InvalidEvent for bytes that are no value */
 export function unpackWire(bytes: Uint8Array, asJson = false): unknown {
   checkSize(bytes)
-  return asJson ? JSON.parse(Buffer.from(bytes).toString('utf8')) : packr.unpack(bytes)
+  try {
+    return asJson ? JSON.parse(utf8.decode(bytes)) : packr.unpack(bytes)
+  } catch (error) {
+    // Also a stack overflow of the decoder: bytes can nest deeper than any stack.
+    throw new InvalidEvent(`the bytes are no ${asJson ? 'JSON' : 'msgpack'}: ${String(error)}`, {}, error)
+  }
 }
 
 function checkSize(bytes: Uint8Array): void {
