@@ -67,11 +67,11 @@ export function int(low: number, high: number, options: RangeOptions = {}): Doma
 }
 
 /** @throws RangeError for two choices that are equal in Python, where 1 and true are */
-export function choice<const T extends Value>(values: readonly [T, ...T[]]): Domain<T> {
+export function choice<const V extends readonly [Value, ...Value[]]>(values: V): Domain<V[number]> {
   if (new Set(values.map(inPython)).size < values.length) {
     throw new RangeError(`choice(${JSON.stringify(values)}): two choices are equal (1 and true are, in Python)`)
   }
-  const isOne = (value: unknown): value is T => values.some((known) => known === value)
+  const isOne = (value: unknown): value is V[number] => values.some((known) => known === value)
   return domain({ kind: 'choice', choices: values }, isOne, `one of ${JSON.stringify(values)}`)
 }
 

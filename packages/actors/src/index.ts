@@ -14,6 +14,15 @@ export {
   type WireSpace,
 } from './domain.ts'
 export * from './pool/index.ts'
+export type { AnyEffect } from './session/job-machine.ts'
+export { type SessionSpec, session } from './session/session.ts'
+export {
+  type Execution,
+  type JobOutcome,
+  type SessionMetrics,
+  type SessionStatus,
+  sessionProtocol,
+} from './session/session-protocol.ts'
 export type {
   Direction,
   ObjectiveInput,
@@ -24,6 +33,7 @@ export type {
   SamplerTrial,
   TrialState,
 } from './study/ports.ts'
+export { studyProtocol } from './study/protocol.ts'
 export { randomSampler } from './study/random-sampler.ts'
 export {
   type Best,
@@ -35,3 +45,14 @@ export {
   study,
 } from './study/study.ts'
 export type { Trial } from './study/trials.ts'
+export type { Changed, Refusal } from './variable/revisions.ts'
+export {
+  type Revision,
+  RevisionConflict,
+  type SchemaOf,
+  type SetOptions,
+  type Variable,
+  type VariableHandle,
+  variable,
+} from './variable/variable.ts'
+export { variables, variablesSays } from './variable/variables.ts'
