@@ -1,0 +1,21 @@
+/**
+ * The environment: the only file of this package that reads `process.env`.
+ *
+ *   TROUPE_PYTHON   the interpreter of workers
+ *   NATS_CREDS      credentials file, handed on to workers
+ *
+ * 1. An explicit option always wins.
+ */
+
+export interface PythonEnvironment {
+  readonly python?: string
+  readonly creds?: string
+  /** What a worker inherits. */
+  readonly inherited: NodeJS.ProcessEnv
+}
+
+export function pythonEnvironment(env: NodeJS.ProcessEnv = process.env): PythonEnvironment {
+  const python = env['TROUPE_PYTHON']
+  const creds = env['NATS_CREDS']
+  return { ...(python && { python }), ...(creds && { creds }), inherited: env }
+}

@@ -1,0 +1,97 @@
+/**
+ * A DSPy program in the workers of a pool: the functions `<name>.run`, `<name>.variables` and `<name>.evaluate` that
+ * `troupe_worker.dspy.program` registers.
+ *
+ * 1. A program is a name and an assignment of its variables, never state in a worker.
+ * 2. Its model calls come back to the nodes over the bus; a repeated run asks under the same ids.
+ */
+import type { AnySchema, Effect, In, Out } from '@troupe/core'
+import { z } from 'zod'
+import { type FunctionOptions, pythonFunction, TIMEOUT_MS } from './function.ts'
+import { parseAs } from './parse-as.ts'
+
+const EVALUATE_MS = 600_000
+
+const assignment = z.record(z.string(), z.unknown())
+export type DspyAssignment = z.output<typeof assignment>
+
+const variable = z.object({
+  name: z.string(),
+  kind: z.enum(['float', 'int', 'choice', 'text', 'demos', 'module']),
+  /** Present or default value. */
+  value: z.unknown(),
+  choices: z.array(z.unknown()).optional(),
+  low: z.number().optional(),
+  high: z.number().optional(),
+})
+export type DspyVariable = z.output<typeof variable>
+
+const evaluation = z.object({
+  /** Mean over the rows. */
+  score: z.number(),
+  correct: z.number(),
+  total: z.number(),
+  usage: z.object({ calls: z.number(), promptTokens: z.number(), completionTokens: z.number() }),
+  /** When `detail` was asked for. */
+  rows: z
+    .array(
+      z.object({
+        index: z.number(),
+        correct: z.boolean(),
+        score: z.number(),
+        output: z.record(z.string(), z.unknown()).nullable(),
+        error: z.string().optional(),
+      }),
+    )
+    .optional(),
+})
+export type DspyEvaluation = z.output<typeof evaluation>
+
+const evaluationInput = z.object({
+  rows: z.array(z.record(z.string(), z.unknown())).min(1),
+  /** A metric that the app registered. */
+  metric: z.string(),
+  assignment: assignment.optional(),
+  threads: z.int().min(1).max(32).optional(),
+  detail: z.boolean().optional(),
+})
+export type DspyEvaluationInput = z.input<typeof evaluationInput>
+
+export interface DspyOptions<I extends AnySchema, O extends AnySchema> {
+  /** Of the program's inputs and outputs: records. */
+  readonly input: I
+  readonly output: O
+  /** @defaultValue run and variables 60_000, evaluate 600_000 */
+  readonly timeoutMs?: number
+}
+
+export interface DspyProgram<I, O> {
+  readonly run: Effect<{ readonly inputs: I; readonly assignment?: DspyAssignment | undefined }, O>
+  /** What can be assigned. */
+  variables(): Effect<Record<string, never>, DspyVariable[]>
+  readonly evaluate: Effect<DspyEvaluationInput, DspyEvaluation>
+}
+
+export function dspyProgram<I extends AnySchema, O extends AnySchema>(
+  pool: string,
+  name: string,
+  { input, output, timeoutMs }: DspyOptions<I, O>,
+): DspyProgram<In<I>, Out<O>> {
+  const make = <A extends AnySchema, R extends AnySchema>(verb: string, options: FunctionOptions<A, R>) =>
+    pythonFunction(pool, `${name}.${verb}`, options)
+  const inputs = z.custom<In<I>>().transform((value) => parseAs(input, value, `the inputs of ${pool}.${name}`))
+  const variables = make('variables', {
+    input: z.object({}),
+    output: z.array(variable),
+    timeoutMs: timeoutMs ?? TIMEOUT_MS,
+  })
+  return {
+    run: make('run', {
+      input: z.object({ inputs, assignment: assignment.optional() }),
+      output,
+      timeoutMs: timeoutMs ?? TIMEOUT_MS,
+    }),
+    variables: () => variables,
+    evaluate: make('evaluate', { input: evaluationInput, output: evaluation, timeoutMs: timeoutMs ?? EVALUATE_MS }),
+  }
+}
