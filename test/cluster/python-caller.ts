@@ -20,7 +20,9 @@ const ending = z.object({
 /** @param type the actor's type; one key runs one effect at a time */
 export function callerOf<I, O>(type: string, { effect: of }: Effect<I, O>) {
   // Tests also send what does not fit.
-  const work = effect(of.name, of.class, (input: unknown, context): Promise<unknown> => of.run(input as I, context))
+  const work = effect(of.name, of.class, ({ input }: { readonly input: unknown }, context): Promise<unknown> => {
+    return of.run(input as I, context)
+  })
   const says = protocol(type, {
     events: { run: z.object({ input: z.unknown() }), leave: z.object({}) },
     replies: { run: ending },
@@ -37,7 +39,7 @@ export function callerOf<I, O>(type: string, { effect: of }: Effect<I, O>) {
         on: { leave: 'idle' },
         invoke: {
           src: 'work',
-          input: ({ event }) => (event.type === 'run' ? event.input : undefined),
+          input: ({ event }) => ({ input: event.type === 'run' ? event.input : undefined }),
           onDone: { target: 'idle', actions: says.reply('run', ({ event }) => ({ value: event.output })) },
           onError: {
             target: 'idle',
