@@ -78,10 +78,12 @@ export class Fold {
 
   #decide(step: Step, id: string, record: JournalRecord): Divergence | undefined {
     const host = (this.#host ??= this.#newHost())
+    const { correlation, ask, askType } = step.cause
     const origin = {
       step: id,
-      correlation: step.cause.correlation,
-      ...(step.cause.ask !== undefined && { ask: step.cause.ask }),
+      correlation,
+      ...(ask !== undefined && { ask }),
+      ...(askType !== undefined && { askType }),
     }
     const differs = (expected: Json, actual: Json) => ({ step: id, cause: this.#causeClass(record), expected, actual })
     try {

@@ -43,6 +43,8 @@ export interface Origin {
   readonly step: string
   readonly correlation: string
   readonly ask?: string
+  /** Event type of that ask. */
+  readonly askType?: string
 }
 
 /** `path`: place in the tree, '' is the root. Events are encoded data. */

@@ -3,15 +3,17 @@
  * step records: live turns and recovery call the same `apply`, so a recovered actor owes exactly the same.
  *
  * 1. A command id is `<client>:<n>`; each client says up to which n it will never ask again (`settled`). Answers above it are
- *    kept, so a repeated command is answered and not applied: exact, with no window in time.
- * 2. Kept answers are bounded: 1,024 per client, then `TooManyOutstanding`. A client silent for 24 h is forgotten.
+ *    kept, so a repeated command is answered and not applied; a late copy of a settled one is refused. Exact, with no window
+ *    in time.
+ * 2. Kept answers and open asks are bounded: 1,024 per client, then `TooManyOutstanding`. A client silent for 24 h is
+ *    forgotten, unless one of its asks is open.
  * 3. An idempotency key names a command across clients for 24 h; another payload under it is refused.
  * 4. An ask stays open until a step answers it, the actor ends, or its asker has stopped waiting; with an idempotency key
  *    until that key is forgotten, since whoever asks again under it waits for the same answer.
  * 5. A send stays open until its receiver has committed it; a new owner sends it again under the same id.
  */
 import { hashOf, type Json } from './codec.ts'
-import { ActorDone, ActorQuarantined, ActorStopped, IdempotencyMismatch, type TroupeError } from './errors.ts'
+import { ActorDone, ActorQuarantined, ActorStopped, IdempotencyMismatch, Timeout, type TroupeError } from './errors.ts'
 import { type Answer, askIdOf, type CommandId, type Step, type StepId } from './step.ts'
 
 export const ANSWERS_PER_CLIENT = 1_024
@@ -73,6 +75,8 @@ interface Client {
   settled: number
   at: number
   readonly answers: Map<number, Answer>
+  /** Asks without an answer, expired ones included. */
+  asks: number
 }
 
 interface Keyed {
@@ -83,7 +87,9 @@ interface Keyed {
 }
 
 export class Settlement {
+  /** In the order in which they were heard of last, so that forgetting looks at the front only. */
   readonly #clients = new Map<string, Client>()
+  /** In the order of their times. */
   readonly #keys = new Map<string, Keyed>()
   readonly #asks = new Map<string, OpenAsk>()
   readonly #sends = new Map<number, OpenSend>()
@@ -93,12 +99,12 @@ export class Settlement {
 
   constructor(state?: SettlementState) {
     if (state === undefined) return
-    for (const [name, { settled, at, answers }] of Object.entries(state.clients)) {
+    for (const [name, { settled, at, answers }] of byTime(state.clients)) {
       const kept = Object.entries(answers).map(([n, answer]) => [Number(n), answer] as const)
-      this.#clients.set(name, { settled, at, answers: new Map(kept) })
+      this.#clients.set(name, { settled, at, answers: new Map(kept), asks: 0 })
     }
-    for (const [key, keyed] of Object.entries(state.keys)) this.#keys.set(key, { ...keyed })
-    for (const ask of state.asks) this.#asks.set(ask.id, ask)
+    for (const [key, keyed] of byTime(state.keys)) this.#keys.set(key, { ...keyed })
+    for (const ask of state.asks) this.#open(ask)
     for (const send of state.sends) this.#sends.set(send.n, send)
     this.#sendCount = state.sendCount
     this.#failures = [...state.failures]
@@ -111,26 +117,57 @@ export class Settlement {
     const answer = this.#clients.get(command.client)?.answers.get(command.n)
     if (answer !== undefined) return { kind: 'answered', answer }
     if (this.#asks.has(ask)) return { kind: 'open', ask }
-    if (key === undefined) return { kind: 'new' }
-    const keyed = this.#keys.get(key)
-    if (keyed === undefined) return { kind: 'new' }
-    if (keyed.payload !== hashOf(event)) {
-      return { kind: 'refused', error: new IdempotencyMismatch(`key '${key}' was used with another payload`, { key }) }
+    const keyed = key === undefined ? undefined : this.#keys.get(key)
+    if (keyed !== undefined) {
+      if (keyed.payload !== hashOf(event)) {
+        return {
+          kind: 'refused',
+          error: new IdempotencyMismatch(`key '${key}' was used with another payload`, { key }),
+        }
+      }
+      return keyed.answer === undefined ? { kind: 'open', ask: keyed.ask } : { kind: 'answered', answer: keyed.answer }
     }
-    return keyed.answer === undefined ? { kind: 'open', ask: keyed.ask } : { kind: 'answered', answer: keyed.answer }
+    if (command.n > (this.#clients.get(command.client)?.settled ?? 0)) return { kind: 'new' }
+    return {
+      kind: 'refused',
+      error: new Timeout(`command '${ask}' is settled; its answer is not kept any more`, { ask }),
+    }
   }
 
-  /** Commands whose answers are kept for a client. */
-  outstanding(client: string): number {
-    return this.#clients.get(client)?.answers.size ?? 0
+  /** How many commands of the client stay remembered when this one is taken, which settles earlier ones. */
+  outstanding({ client, settled }: { readonly client: string; readonly settled: number }): number {
+    const known = this.#clients.get(client)
+    if (known === undefined) return 0
+    const { answers, asks } = known
+    if (answers.size + asks < ANSWERS_PER_CLIENT) return answers.size + asks
+    return [...answers.keys()].filter((n) => n > settled).length + asks
   }
 
-  /** The open asks that a reply of this type means, oldest first. */
-  asksFor(type: string, to: 'cause' | 'oldest' | 'all', cause: string | undefined): readonly string[] {
-    const open = [...this.#asks.values()].filter((ask) => ask.type === type).map((ask) => ask.id)
-    if (to === 'all') return open
-    if (to === 'cause' && cause !== undefined && open.includes(cause)) return [cause]
-    return open.slice(0, 1)
+  /**
+   * The asks that a reply of this type means, oldest first. An asker that has stopped waiting is not the oldest any more.
+   * @param cause the ask at the root of the replying step's chain. When it was of this type, the reply is its own: once it
+   *   has been answered or given up, another ask must not get it.
+   */
+  asksFor(
+    type: string,
+    to: 'cause' | 'oldest' | 'all',
+    cause: { readonly ask?: string; readonly askType?: string },
+    at: number,
+  ): readonly string[] {
+    const asks = [...this.#asks.values()].filter((ask) => ask.type === type)
+    if (to === 'all') return asks.map((ask) => ask.id)
+    if (to === 'cause' && cause.ask !== undefined && (cause.askType ?? type) === type) {
+      return this.#asks.has(cause.ask) ? [cause.ask] : []
+    }
+    const oldest = asks.find((ask) => isWaiting(ask, at))
+    return oldest === undefined ? [] : [oldest.id]
+  }
+
+  /** Asks whose asker still waits. */
+  waiting(at: number): number {
+    let n = 0
+    for (const ask of this.#asks.values()) if (isWaiting(ask, at)) n += 1
+    return n
   }
 
   /** @param id the id of the step */
@@ -150,20 +187,38 @@ export class Settlement {
   }
 
   #applyCommand(step: Step, command: NonNullable<Step['command']>): void {
-    const client = this.#client(command.client)
-    client.at = step.at
+    const client = this.#client(command.client, step.at)
     if (command.settled > client.settled) {
       client.settled = command.settled
       for (const n of client.answers.keys()) if (n <= command.settled) client.answers.delete(n)
+      if (client.asks > 0) this.#forgetSettledAsks(command.client, command.settled, step.at)
     }
     const ask = askIdOf(command)
     if (command.key !== undefined && 'event' in step.input) {
+      this.#keys.delete(command.key)
       this.#keys.set(command.key, { payload: hashOf(step.input.event), ask, at: step.at })
     }
     const type = eventType(step.input)
     if (command.wants === 'reply') {
       const expires = command.key === undefined ? command.expires : step.at + KEY_MS
-      this.#asks.set(ask, { id: ask, type, step: step.seq, ...(expires !== undefined && { expires }) })
+      this.#open({ id: ask, type, step: step.seq, ...(expires !== undefined && { expires }) })
+    }
+  }
+
+  #open(ask: OpenAsk): void {
+    this.#asks.set(ask.id, ask)
+    const client = this.#clients.get(clientOf(ask.id))
+    if (client !== undefined) client.asks += 1
+  }
+
+  #close(ask: string): void {
+    const client = this.#clients.get(clientOf(ask))
+    if (this.#asks.delete(ask) && client !== undefined) client.asks -= 1
+  }
+
+  #forgetSettledAsks(client: string, settled: number, at: number): void {
+    for (const ask of this.#asks.values()) {
+      if (clientOf(ask.id) === client && numberOf(ask.id) <= settled && !isWaiting(ask, at)) this.#close(ask.id)
     }
   }
 
@@ -176,26 +231,33 @@ export class Settlement {
   }
 
   #settle(ask: string, answer: Answer, at: number): void {
-    this.#asks.delete(ask)
-    const cut = ask.lastIndexOf(':')
-    const client = this.#client(ask.slice(0, cut))
-    client.at = at
-    client.answers.set(Number(ask.slice(cut + 1)), answer)
+    this.#close(ask)
+    const client = this.#client(clientOf(ask), at)
+    const n = numberOf(ask)
+    if (n > client.settled) client.answers.set(n, answer)
     for (const keyed of this.#keys.values()) if (keyed.ask === ask) keyed.answer = answer
   }
 
-  #client(name: string): Client {
-    const known = this.#clients.get(name)
-    if (known !== undefined) return known
-    const fresh: Client = { settled: 0, at: 0, answers: new Map() }
-    this.#clients.set(name, fresh)
-    return fresh
+  #client(name: string, at: number): Client {
+    const client = this.#clients.get(name) ?? { settled: 0, at, answers: new Map(), asks: 0 }
+    client.at = at
+    this.#clients.delete(name)
+    this.#clients.set(name, client)
+    return client
   }
 
   #forget(at: number): void {
-    for (const [id, ask] of this.#asks) if (ask.expires !== undefined && ask.expires < at) this.#asks.delete(id)
-    for (const [key, keyed] of this.#keys) if (keyed.at + KEY_MS < at) this.#keys.delete(key)
-    for (const [name, client] of this.#clients) if (client.at + CLIENT_MS < at) this.#clients.delete(name)
+    for (const ask of this.#asks.values()) {
+      if (ask.expires !== undefined && ask.expires + CLIENT_MS < at) this.#close(ask.id)
+    }
+    for (const [key, keyed] of this.#keys) {
+      if (keyed.at + KEY_MS >= at) break
+      this.#keys.delete(key)
+    }
+    for (const [name, client] of this.#clients) {
+      if (client.at + CLIENT_MS >= at) break
+      if (client.asks === 0) this.#clients.delete(name)
+    }
   }
 
   /** How the actor's end answers a message; undefined while it lives. */
@@ -215,6 +277,7 @@ export class Settlement {
   get life(): Life {
     return this.#life
   }
+  /** Asks without an answer, those included whose asker has stopped waiting. */
   get asks(): readonly OpenAsk[] {
     return [...this.#asks.values()]
   }
@@ -241,6 +304,18 @@ export class Settlement {
       life: this.#life,
     }
   }
+}
+
+function isWaiting(ask: OpenAsk, at: number): boolean {
+  return ask.expires === undefined || ask.expires >= at
+}
+
+const clientOf = (ask: string): string => ask.slice(0, ask.lastIndexOf(':'))
+const numberOf = (ask: string): number => Number(ask.slice(ask.lastIndexOf(':') + 1))
+
+/** JSON does not keep the order of keys that look like numbers. */
+function byTime<T extends { readonly at: number }>(entries: { readonly [name: string]: T }): [string, T][] {
+  return Object.entries(entries).sort(([, a], [, b]) => a.at - b.at)
 }
 
 export function eventType(input: Step['input']): string {

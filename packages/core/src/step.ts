@@ -53,6 +53,8 @@ export interface Step {
     readonly correlation: string
     /** The open ask at the root of this step's own chain. */
     readonly ask?: string
+    /** Event type of that ask; it outlives the ask. */
+    readonly askType?: string
     readonly sender?: string
     readonly traceparent?: string
     readonly hops?: number

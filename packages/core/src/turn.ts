@@ -213,7 +213,7 @@ export class Resident {
 
   /** True when leaving memory loses nothing that nobody else would take up. */
   idleSince(monotonic: number): boolean {
-    const open = this.#settlement.asks.length + this.#settlement.sends.length
+    const open = this.#settlement.waiting(this.#o.clock.now()) + this.#settlement.sends.length
     const running = (this.#host?.openEffects ?? 0) + (this.#host?.openTimers ?? 0)
     const busy = this.#turning || !this.#mailbox.empty || this.#phase === 'activating' || this.#phase === 'paused'
     return (
@@ -329,7 +329,7 @@ export class Resident {
         default:
           assertNever(known)
       }
-      if (this.#settlement.outstanding(command.client) >= ANSWERS_PER_CLIENT) {
+      if (this.#settlement.outstanding(command) >= ANSWERS_PER_CLIENT) {
         return refuse(
           new TooManyOutstanding(
             `client '${command.client}' has ${ANSWERS_PER_CLIENT} unsettled commands at '${address}'`,
@@ -348,6 +348,7 @@ export class Resident {
     const id = stepId(address, this.#o.epoch, this.#seq + 1)
     const wants = eventType({ kind: 'message', path: '', event }) in def.protocol.replies ? 'reply' : 'commit'
     const ask = command === undefined || wants === 'commit' ? undefined : askIdOf(command)
+    const root = ask === undefined ? {} : { ask, askType: eventType({ kind: 'message', path: '', event }) }
     const waitedMs = Math.round(this.#o.clock.monotonic() - received.arrivedAt)
     const now = this.#now()
     const remaining = envelope.remainingMs === undefined ? undefined : Math.ceil(now + envelope.remainingMs - waitedMs)
@@ -355,7 +356,7 @@ export class Resident {
       seq: this.#seq + 1,
       at: now,
       input: { kind: 'message', path: '', event },
-      cause: { ...cause, ...(ask !== undefined && { ask }) },
+      cause: { ...cause, ...root },
       mailbox: { waitedMs, depth: this.#mailbox.depth },
       ...(command !== undefined && {
         command: {
@@ -366,7 +367,7 @@ export class Resident {
         },
       }),
     }
-    const origin = { step: id, correlation: cause.correlation, ...(ask !== undefined && { ask }) }
+    const origin = { step: id, correlation: cause.correlation, ...root }
     if (command !== undefined) this.#attach(askIdOf(command), route)
     this.#apply(step, origin, group)
   }
@@ -381,6 +382,7 @@ export class Resident {
       causation: origin.step,
       correlation: origin.correlation,
       ...(origin.ask !== undefined && { ask: origin.ask }),
+      ...(origin.askType !== undefined && { askType: origin.askType }),
     }
     const step: Omit<Step, 'outcome'> = {
       seq: this.#seq + 1,
@@ -467,7 +469,7 @@ export class Resident {
       // This step's own ask becomes part of the settlement only when the step is applied to it.
       const mine = own !== undefined && eventType(step.input) === type ? [own] : []
       const open =
-        to === 'cause' && mine.length > 0 ? mine : [...this.#settlement.asksFor(type, to, step.cause.ask), ...mine]
+        to === 'cause' && mine.length > 0 ? mine : [...this.#settlement.asksFor(type, to, step.cause, step.at), ...mine]
       for (const ask of to === 'all' ? open : open.slice(0, 1)) tell(ask, { ok: true, value, step: id })
     }
     if (step.command?.wants === 'commit') tell(askIdOf(step.command), { ok: true, value: null, step: id })
@@ -583,7 +585,7 @@ export class Resident {
       hash: hashOf(state),
       hashVersion: HASH_VERSION,
       open: {
-        asks: this.#settlement.asks.length,
+        asks: this.#settlement.waiting(this.#at),
         effects: this.#host?.openEffects ?? 0,
         timers: this.#host?.openTimers ?? 0,
         sends: this.#settlement.sends.length,
