@@ -52,6 +52,24 @@ describe('a session', () => {
     expect(await one).toEqual({ ok: true, output: 'job 1' })
   })
 
+  test('a result that comes after its asker gave up is not the answer to another ask', async () => {
+    const open = new Map<number, () => void>()
+    const slow = effect('slow', 'read', (n: number) => {
+      return new Promise<string>((resolve) => open.set(n, () => resolve(`job ${n}`)))
+    })
+    const work = session({ jobs: { slow } })
+    await using system = await createSystem({ actors: [work] })
+    const ref = system.get(work, 's1')
+    const one = ref.ask({ type: 'run', job: 'slow', input: 1 }, { timeoutMs: 50 })
+    await expect(one).rejects.toMatchObject({ code: 'Timeout' })
+    const two = ref.ask({ type: 'run', job: 'slow', input: 2 })
+    await expect.poll(() => open.size).toBe(2)
+    open.get(1)?.()
+    await expect.poll(async () => (await ref.ask({ type: 'status' })).metrics.ok).toBe(1)
+    open.get(2)?.()
+    expect(await two).toEqual({ ok: true, output: 'job 2' })
+  })
+
   test('keeps what is noted, and a bounded history', async () => {
     const work = session({ jobs: { double } })
     await using system = await createSystem({ actors: [work] })

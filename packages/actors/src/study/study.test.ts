@@ -1,4 +1,5 @@
 import { type Backend, createSystem, effect, memory, type System } from '@troupe/core'
+import { replayAll } from '@troupe/core/replay'
 import { describe, expect, test } from 'vitest'
 import { choice, float, int } from '../domain.ts'
 import type { ObjectiveInput, SamplerAnswer, SamplerQuestion } from './ports.ts'
@@ -237,16 +238,26 @@ describe('a node dies in the middle of a run', () => {
     await using _second = crashAt === undefined ? undefined : await node(world, { actors: [tune.actor] }, 'two')
     const summary = await ended
     const status = await tune.in(client).status()
+    const { journal } = client.connection
+    const replay = await replayAll(journal, client.runtime.subjects, [tune.actor])
     await node1.stop()
-    return { summary, status, begun }
+    return { summary, status, begun, replay }
   }
 
   test.concurrent('the open run is answered by the next node; every trial is told once', async ({ expect }) => {
-    const { summary, status, begun } = await run(9, 3, 5)
+    const { summary, status, begun, replay } = await run(9, 3, 5)
     expect(summary).toMatchObject({ state: 'idle', told: 9, failed: 0, asked: 9 })
     expect(status.trials.map(({ number }) => number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
     expect(status.trials.every(({ state }) => state === 'complete')).toBe(true)
     expect(begun.length).toBeGreaterThan(9) // what had not been told was evaluated again
+    expect(replay).toMatchObject({ mismatches: 0, skipped: [] })
+  })
+
+  test.concurrent('a study whose state no longer fits into each record is folded from its tail', async ({ expect }) => {
+    const { summary, status, replay } = await run(150, 4, 90)
+    expect(summary).toMatchObject({ told: 150, failed: 0 })
+    expect(new Set(status.trials.map(({ number }) => number)).size).toBe(150)
+    expect(replay).toMatchObject({ mismatches: 0, skipped: [] })
   })
 
   test.concurrent('one trial at a time: the crash is not visible in the result', async ({ expect }) => {
