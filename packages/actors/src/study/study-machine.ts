@@ -5,7 +5,10 @@
  *    and knows the parameters of every trial that runs.
  * 2. A trial is a child; its number is its place in `trials`. What it tells is applied once, in one step with its end.
  * 3. The question is computed in the step that begins the trial, from the context, never in an effect.
+ * 4. What the study was begun with (space, direction, seed) is part of its state; code with another definition does not run
+ *    it on.
  */
+import { hashOf } from '@troupe/core'
 import { assign, emit, enqueueActions, setup, spawnChild, stopChild } from 'xstate'
 import type { WireSpace } from '../domain.ts'
 import type { Direction, Outcome, SamplerQuestion } from './ports.ts'
@@ -27,26 +30,26 @@ import {
 
 export interface StudyContext extends Progress {
   readonly key: string
+  readonly definition: StudyDefinition
 }
 
-export interface StudyFacts {
-  readonly name: string
+export interface StudyDefinition {
   readonly seed: number
   readonly direction: Direction
   readonly space: WireSpace
 }
 
 export function studyMachine<P, O extends Outcome, Name extends string>(
+  name: Name,
   says: ReturnType<typeof studyProtocol<Name>>,
-  facts: StudyFacts,
+  definition: StudyDefinition,
   parts: TrialParts<P, O>,
 ) {
-  const { name, seed, direction, space } = facts
-  const questionOf = ({ key, trials }: StudyContext): SamplerQuestion => ({
+  const { direction } = definition
+  const hash = hashOf(definition)
+  const questionOf = ({ key, trials, definition }: StudyContext): SamplerQuestion => ({
     study: name,
-    seed,
-    direction,
-    space,
+    ...definition,
     trials: forSampler(trials),
     op: `${name}/${key}:${trials.length}`,
   })
@@ -54,6 +57,7 @@ export function studyMachine<P, O extends Outcome, Name extends string>(
     types: says.types<StudyContext, TrialEvent>(),
     actors: { trial: trialMachine(parts) },
     guards: {
+      sameDefinition: ({ context }) => hashOf(context.definition) === hash,
       mayAsk: ({ context }) => mayAsk(context),
       allTold: ({ context }) => allTold(context),
     },
@@ -73,13 +77,14 @@ export function studyMachine<P, O extends Outcome, Name extends string>(
     },
   }).createMachine({
     id: 'study',
-    context: ({ input }) => ({ ...NOTHING_YET, key: input.key }),
+    context: ({ input }) => ({ ...NOTHING_YET, key: input.key, definition }),
     initial: 'idle',
     on: { status: { actions: says.reply('status', ({ context }) => summaryOf(context, direction)) } },
     states: {
       idle: {
         on: {
           run: {
+            guard: 'sameDefinition',
             target: 'running',
             actions: assign({
               target: ({ context, event }) => Math.max(context.target, event.trials),
@@ -99,6 +104,7 @@ export function studyMachine<P, O extends Outcome, Name extends string>(
         ],
         on: {
           run: {
+            guard: 'sameDefinition',
             actions: assign({
               target: ({ context, event }) => Math.max(context.target, event.trials),
               parallel: ({ event }) => event.parallel,

@@ -132,6 +132,23 @@ describe('a study', () => {
     expect((await b.status()).trials).not.toEqual(trials)
   })
 
+  test('study/4: a study that was begun with another space is not run on, and says what to do', async () => {
+    const world = memory()
+    const tune = study('tune', spec)
+    const first = await node(world, { actors: [tune.actor] }, 'one')
+    await tune.in(first).run({ trials: 2 })
+    await first.drain()
+    const wider = { ...space, x: float(-50, 50) }
+    const objective = effect('other', 'read', async (_: ObjectiveInput<typeof wider>) => ({ value: 0 }))
+    const other = study('tune', { ...spec, space: wider, objective })
+    await using second = await node(world, { actors: [other.actor] }, 'two')
+    await expect(other.in(second).run({ trials: 3 })).rejects.toMatchObject({
+      code: 'LogicRefused',
+      message: expect.stringMatching(/'tune\/main' was begun with another space.*another key/),
+    })
+    expect((await other.in(second, 'fresh').run({ trials: 3 })).told).toBe(3)
+  })
+
   test('refuses a sampler that cannot be asked twice, and an empty space', () => {
     const ask = effect('once', 'write', async (_: SamplerQuestion): Promise<SamplerAnswer> => ({ params: {} }))
     expect(() => study('tune', { ...spec, sampler: { name: 'once', ask } })).toThrow(/safe to ask twice/)

@@ -4,7 +4,7 @@
  * 1. The handle reads by snapshot, which writes nothing, and runs by `ask`, which a crash does not end.
  * 2. Parameters leave the handle only after they were checked against the space.
  */
-import { type AskOptions, defineActor, type Effect, invariant, LogicRefused, type System } from '@troupe/core'
+import { type AskOptions, defineActor, type Effect, LogicRefused, type System, toWire } from '@troupe/core'
 import { fits, misfit, type Params, type Space, spaceToWire } from '../domain.ts'
 import type { Direction, ObjectiveInput, Outcome, Sampler } from './ports.ts'
 import { studyProtocol } from './protocol.ts'
@@ -48,7 +48,8 @@ export interface RunOptions extends AskOptions {
 export interface StudyHandle<S> {
   /**
    * Resolves when all trials are told. The study goes on when the caller gives up; the same run again waits for the rest.
-   * @throws Timeout after `timeoutMs` (default: one hour), and what `ref.ask` throws
+   * @throws Timeout after `timeoutMs` (default: one hour); LogicRefused when this key was begun with another space,
+   *   direction or seed; what else `ref.ask` throws
    */
   run(options: RunOptions): Promise<Summary<S>>
   status(): Promise<Status<S>>
@@ -72,8 +73,9 @@ export function study<const Name extends string, S extends Space, O extends Outc
   }
   const says = studyProtocol(name)
   const logic = studyMachine(
+    name,
     says,
-    { name, seed, direction, space: spaceToWire(space) },
+    { seed, direction, space: spaceToWire(space) },
     {
       ask: sampler.ask,
       objective,
@@ -85,7 +87,7 @@ export function study<const Name extends string, S extends Space, O extends Outc
   )
   const actor = defineActor(says, { logic })
   const typedBest = ({ number, params, value }: PlainBest): Best<S> => {
-    invariant(fits(space, params), `trial ${number} of study '${name}' has parameters of its space`)
+    if (!fits(space, params)) throw begunOtherwise(name)
     return { number, params, value }
   }
   const typed = ({ best, ...summary }: PlainSummary): Summary<S> => ({
@@ -101,7 +103,11 @@ export function study<const Name extends string, S extends Space, O extends Outc
       const ref = system.get(actor, key)
       return {
         async run({ trials, parallel = 1, ...options }) {
-          return typed(await ref.ask({ type: 'run', trials, parallel }, { timeoutMs: RUN_TIMEOUT_MS, ...options }))
+          try {
+            return typed(await ref.ask({ type: 'run', trials, parallel }, { timeoutMs: RUN_TIMEOUT_MS, ...options }))
+          } catch (error) {
+            throw toWire(error).code === 'EventNotAccepted' ? begunOtherwise(`${name}/${key}`, error) : error
+          }
         },
         async status() {
           const { context } = await ref.snapshot()
@@ -115,4 +121,12 @@ export function study<const Name extends string, S extends Space, O extends Outc
       }
     },
   }
+}
+
+function begunOtherwise(study: string, cause?: unknown): LogicRefused {
+  return new LogicRefused(
+    `study '${study}' was begun with another space, direction or seed; its trials do not fit this one: use another key`,
+    { study },
+    cause,
+  )
 }
