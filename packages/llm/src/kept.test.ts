@@ -1,6 +1,6 @@
+import { manualClock } from '@troupe/core/testing'
 import { expect, test } from 'vitest'
 import { Kept } from './kept.ts'
-import { manualClock } from './manual-clock.ts'
 
 test('kept/1: an entry lives for its time', () => {
   const clock = manualClock()

@@ -12,10 +12,10 @@ import {
   seededEntropy,
   unpackWire,
 } from '@troupe/core'
+import { type ManualClock, manualClock } from '@troupe/core/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { openBudget } from './budget.ts'
 import { Ledger } from './ledger.ts'
-import { type ManualClock, manualClock } from './manual-clock.ts'
 import { type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
 import { type ModelService, type ServeModels, serveModels } from './service.ts'
 import { standInModel } from './stand-in-server.ts'

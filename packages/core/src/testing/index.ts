@@ -1,3 +1,4 @@
 /** `@troupe/core/testing`: what tests of users need; free of any test framework. */
 export { eventually } from './eventually.ts'
+export { type ManualClock, manualClock } from './manual-clock.ts'
 export { natsServer, type TestServer } from './nats-server.ts'
