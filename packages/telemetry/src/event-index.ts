@@ -12,8 +12,8 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Journal, JournalEntry, Subjects } from '@troupe/core'
-import { decodeRecord, hashOfBytes } from '@troupe/core/replay'
-import { eventsOf, type LoggedEvent } from './logged-event.ts'
+import { hashOfBytes } from '@troupe/core/replay'
+import { eventsOf, type LoggedEvent, type WriterNodes } from './logged-event.ts'
 import {
   type ActorSummary,
   actorIn,
@@ -51,7 +51,7 @@ const SCHEMA = `
     complete INTEGER, unreadable INTEGER, hash TEXT) STRICT;
   CREATE TABLE writers (writer TEXT PRIMARY KEY, node TEXT) STRICT, WITHOUT ROWID;
   CREATE TABLE events ("order" INTEGER PRIMARY KEY, id TEXT, actor TEXT, type TEXT, epoch INTEGER, seq INTEGER, kind TEXT,
-    event TEXT, at INTEGER, correlation TEXT, causation TEXT, sender TEXT, node TEXT, outcome TEXT, error TEXT, ended TEXT,
+    event TEXT, at INTEGER, correlation TEXT, causation TEXT, sender TEXT, key TEXT, node TEXT, outcome TEXT, error TEXT, ended TEXT,
     effectId TEXT, effectName TEXT, effectClass TEXT, began TEXT, stopped TEXT, evidence TEXT) STRICT;
   CREATE INDEX events_correlation ON events (correlation);
   CREATE INDEX events_actor ON events (actor, seq);
@@ -73,6 +73,14 @@ export function openEventIndex(file: string): EventIndex {
 }
 
 export class EventIndex {
+  /** For readers that follow the journal beyond the index. */
+  readonly writers: WriterNodes = {
+    get: (writer) => {
+      const node = this.#run('SELECT node FROM writers WHERE writer = ?', writer)[0]?.['node']
+      return typeof node === 'string' ? node : undefined
+    },
+    set: (writer, node) => void this.#run('INSERT OR REPLACE INTO writers VALUES (?, ?)', writer, node),
+  }
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
 
@@ -148,20 +156,13 @@ export class EventIndex {
   #take(entry: JournalEntry): boolean {
     let events: readonly LoggedEvent[]
     try {
-      const { writer, activated } = decodeRecord(entry.bytes)
-      if (activated !== undefined) this.#run('INSERT OR REPLACE INTO writers VALUES (?, ?)', writer, activated.node)
-      events = eventsOf(entry, (one) => this.#nodeOf(one))
+      events = eventsOf(entry, this.writers)
     } catch {
       return false // counted by the caller; `replay` says what is wrong with it
     }
-    const insert = `INSERT OR REPLACE INTO events VALUES (${Array(22).fill('?').join(', ')})`
+    const insert = `INSERT OR REPLACE INTO events VALUES (${Array(23).fill('?').join(', ')})`
     for (const event of events) this.#run(insert, ...valuesOf(event))
     return true
-  }
-
-  #nodeOf(writer: string): string | undefined {
-    const node = this.#run('SELECT node FROM writers WHERE writer = ?', writer)[0]?.['node']
-    return typeof node === 'string' ? node : undefined
   }
 
   #rebuild(): void {
@@ -249,7 +250,7 @@ export class EventIndex {
 function valuesOf(event: LoggedEvent): (string | number | null)[] {
   const { order, id, actor, type, epoch, seq, kind, at, correlation, causation, outcome, effect } = event
   const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value))
-  const rest = [event.sender, event.node].map((value) => value ?? null)
+  const rest = [event.sender, event.key, event.node].map((value) => value ?? null)
   const end = [event.error, event.ended, effect?.id, effect?.name, effect?.class].map((value) => value ?? null)
   const data = [json(event.began), json(event.stopped), json(event.evidence)]
   const facts = [order, id, actor, type, epoch, seq, kind, event.event, Math.round(at), correlation, causation]

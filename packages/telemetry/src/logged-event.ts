@@ -29,6 +29,8 @@ export interface LoggedEvent {
   readonly correlation: string
   readonly causation: string
   readonly sender?: string
+  /** Idempotency key of the command; an ask that is an effect has the effect's id. */
+  readonly key?: string
   /** Node that committed it. */
   readonly node?: string
   readonly outcome: Step['outcome']
@@ -50,10 +52,17 @@ const STEPS_PER_APPEND = 1_000
 export const orderOf = (position: number, n = 0): number => position * STEPS_PER_APPEND + n
 export const positionOf = (order: number): number => Math.floor(order / STEPS_PER_APPEND)
 
-/** @param nodeOf the node of an activation's writer, as far as it is known; the record may itself be the activation */
-export function eventsOf(entry: JournalEntry, nodeOf: (writer: string) => string | undefined): LoggedEvent[] {
+/** Which node an activation (a writer) belongs to: told by its first record, needed for all others. */
+export interface WriterNodes {
+  get(writer: string): string | undefined
+  set(writer: string, node: string): void
+}
+
+export function eventsOf(entry: JournalEntry, nodes: WriterNodes): LoggedEvent[] {
   const record = decodeRecord(entry.bytes)
-  const node = record.activated?.node ?? nodeOf(record.writer)
+  const { writer, activated } = record
+  if (activated !== undefined) nodes.set(writer, activated.node)
+  const node = activated?.node ?? nodes.get(writer)
   return record.steps.map((step, n) => eventOf(record, step, orderOf(entry.position, n), node))
 }
 
@@ -79,6 +88,7 @@ function eventOf(record: JournalRecord, step: Step, order: number, node: string 
     correlation,
     causation,
     ...(sender !== undefined && { sender }),
+    ...(step.command?.key !== undefined && { key: step.command.key }),
     ...(node !== undefined && { node }),
     outcome: step.outcome,
     ...(step.error !== undefined && { error: `${step.error.code}: ${step.error.message}` }),

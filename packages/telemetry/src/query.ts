@@ -50,7 +50,7 @@ export interface ActorSummary {
   readonly ended?: 'done' | 'stopped'
 }
 
-const COLUMNS = `"order", id, actor, type, epoch, seq, kind, event, at, correlation, causation, sender, node, outcome, error,
+const COLUMNS = `"order", id, actor, type, epoch, seq, kind, event, at, correlation, causation, sender, key, node, outcome, error,
   ended, effectId, effectName, effectClass, began, stopped`
 
 export function eventsQuery(filter: EventFilter): { sql: string; values: Value[] } {
@@ -111,6 +111,7 @@ export function eventIn(row: Row): LoggedEvent {
     correlation: String(row['correlation']),
     causation: String(row['causation']),
     ...text('sender', row['sender']),
+    ...text('key', row['key']),
     ...text('node', row['node']),
     outcome: oneOf(OUTCOMES, row['outcome']),
     ...text('error', row['error']),

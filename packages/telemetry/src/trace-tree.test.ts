@@ -64,6 +64,17 @@ test('a tree goes from session over study and trial to the calls inside Python',
   }
 })
 
+test('what an effect asks of another actor is under the effect, the activation of that actor too', () => {
+  const ask = { ...effect, id: 'study/a/ask:1@1:1', name: 'ask trial.begin' }
+  const [root] = traceTree('c', [
+    step('study/a#1:1', 'client', { began: [ask] }),
+    step('trial/1#1:1', 'study/a#1:1', { kind: 'init', event: 'trial' }),
+    step('trial/1#1:2', 'study/a#1:1', { key: ask.id }),
+    step('log/x#1:1', 'study/a#1:1'),
+  ]).roots
+  expect(lines(root?.children ?? [])).toEqual(['effect ask trial.begin', '  step trial', '  step go', 'step go'])
+})
+
 test('an effect without a result is open, one that its machine left is stopped', () => {
   const other = { ...effect, id: 'trial/1/wait:1@1:1', name: 'wait' }
   const begin = step('trial/1#1:1', 'client', { began: [effect, other] })

@@ -1,6 +1,6 @@
 /**
- * The causal tree of one correlation: steps under the steps that led to them, effects between a step and their results, and
- * under an effect what happened inside the Python call. Pure: events in, a tree out.
+ * The causal tree of one correlation: steps under the steps that led to them, effects between a step and their results, under
+ * an effect what it asked of another actor, or what happened inside its Python call. Pure: events in, a tree out.
  *
  * 1. Any order of events gives the same tree; children come in the order of commits.
  * 2. Bounded: `maxNodes` nodes, `maxDepth` levels. What is left out is counted where it is missing (`hidden`), breadth first,
@@ -66,7 +66,8 @@ export function traceTree(correlation: string, events: Iterable<LoggedEvent>, bo
     drafts.set(event.id, stepDraft(event))
     for (const effect of event.began ?? []) drafts.set(effect.id, effectDraft(effect, event.at))
   }
-  for (const event of sorted) place(event, drafts)
+  const asked = askedBy(sorted, drafts)
+  for (const event of sorted) place(event, drafts, asked)
   markStopped(sorted, drafts)
   const roots: Draft[] = []
   for (const draft of drafts.values()) {
@@ -97,15 +98,28 @@ function effectDraft(effect: EffectFacts, at: number): Draft {
   return { id: effect.id, kind: 'effect', name: effect.name, at, status: 'open', detail: effect.class, children: [] }
 }
 
+const pair = ({ actor, causation }: LoggedEvent): string => `${causation} ${actor}`
+
+/** Which effect asked an actor, for the step that its activation put before the answer. */
+function askedBy(events: readonly LoggedEvent[], drafts: ReadonlyMap<string, Draft>): ReadonlyMap<string, Draft> {
+  const asked = new Map<string, Draft>()
+  for (const event of events) {
+    const effect = event.key === undefined ? undefined : drafts.get(event.key)
+    if (effect?.kind === 'effect') asked.set(pair(event), effect)
+  }
+  return asked
+}
+
 /** Sets the parent of a step and of the effects it began; tells an effect of its result. */
-function place(event: LoggedEvent, drafts: Map<string, Draft>): void {
+function place(event: LoggedEvent, drafts: Map<string, Draft>, asked: ReadonlyMap<string, Draft>): void {
   const draft = drafts.get(event.id)
   if (draft === undefined) return
   for (const { id } of event.began ?? []) {
     const effect = drafts.get(id)
     if (effect !== undefined) effect.parent = draft
   }
-  const cause = event.causation === event.id ? undefined : drafts.get(event.causation)
+  const asking = event.kind === 'init' ? asked.get(pair(event)) : drafts.get(event.key ?? '')
+  const cause = event.causation === event.id ? undefined : (asking ?? drafts.get(event.causation))
   if (event.effect === undefined) {
     if (cause !== undefined) draft.parent = cause
     else if (event.causation !== event.id && STEP_ID.test(event.causation)) draft.missing = event.causation
