@@ -1,0 +1,104 @@
+/** `troupe actor ls|show`: actors as the log knows them, with no node asked. */
+import { type Address, splitAddress } from '@troupe/core'
+import { type Activation, type ActorState, decodeRecord } from '@troupe/core/replay'
+import { Command } from 'commander'
+import { type OpenLog, withLog } from '../open-log.ts'
+import { type ReadOptions, readOptions } from '../options.ts'
+import { answer, envelope, table, timeText } from '../output.ts'
+import { Problem } from '../problem.ts'
+
+interface ListOptions extends ReadOptions {
+  readonly type?: string
+}
+
+interface Shown {
+  readonly actor: string
+  readonly seq: number
+  readonly epoch: number
+  readonly open: { readonly asks: number; readonly effects: number; readonly timers: number; readonly sends: number }
+  /** The newest state that the log holds as a whole; the actor may be a few steps on (`seq`). */
+  readonly state?: ActorState
+  readonly activated?: Activation
+}
+
+export function actorCommand(): Command {
+  const actor = new Command('actor').description('actors as the log knows them')
+  readOptions(actor.command('ls')).description('all actors').option('--type <type>', 'those of one type').action(list)
+  readOptions(actor.command('show'))
+    .description('the newest recorded state of one')
+    .argument('<address>', 'type/key')
+    .action(show)
+  return actor
+}
+
+function list({ type, json, ...options }: ListOptions): Promise<void> {
+  return withLog(options, async (log) => {
+    const { index, state } = await log.index()
+    const actors = index.actors(type)
+    answer(json, envelope('ActorList', state, actors), state, () =>
+      table(
+        ['ACTOR', 'STEPS', 'EPOCH', 'NODE', 'TROUBLES', 'LAST STEP', 'STATUS'],
+        actors.map(({ actor, seq, epoch, node = '?', troubles, lastAt, ended = 'active' }) => {
+          return [actor, String(seq), String(epoch), node, String(troubles), timeText(lastAt), ended]
+        }),
+      ),
+    )
+  })
+}
+
+function show(text: string, { json, ...options }: ReadOptions): Promise<void> {
+  return withLog(options, async (log) => {
+    const shown = await newestOf(log, addressIn(text))
+    const { state } = await log.index()
+    answer(json, envelope('Actor', state, [shown]), state, () => shownText(shown))
+  })
+}
+
+/** @throws InvalidAddress */
+export function addressIn(text: string): Address {
+  const { type, key } = splitAddress(text)
+  return `${type}/${key}`
+}
+
+export function unknownActor(address: string): Problem {
+  return new Problem({
+    code: 'NoActor',
+    exit: 'notFound',
+    what: `the log has no actor '${address}'`,
+    likely: 'a typing error, another run or namespace, or a volatile actor: those leave no log',
+    fix: 'troupe actor ls',
+  })
+}
+
+async function newestOf({ connection, subjects }: OpenLog, address: Address): Promise<Shown> {
+  const pattern = subjects.history(address)
+  for await (const head of connection.journal.heads(pattern)) {
+    const { epoch, open, steps, base, state, activated } = decodeRecord(head.bytes, address)
+    const whole = state === undefined ? await stateAt({ connection, subjects }, address, base) : state
+    const seq = steps.at(-1)?.seq ?? whole?.seq ?? 0
+    return { actor: address, seq, epoch, open, ...(whole && { state: whole }), ...(activated && { activated }) }
+  }
+  throw unknownActor(address)
+}
+
+async function stateAt(
+  { connection, subjects }: Pick<OpenLog, 'connection' | 'subjects'>,
+  address: Address,
+  position: number,
+): Promise<ActorState | undefined> {
+  for await (const entry of connection.journal.read(subjects.history(address), { from: position })) {
+    return decodeRecord(entry.bytes, address).state
+  }
+  return undefined
+}
+
+function shownText({ actor, seq, epoch, open, state }: Shown): string[] {
+  const life = state?.settlement.life
+  const behind = state === undefined || state.seq === seq ? '' : ` (state as of step ${state.seq})`
+  return [
+    `${actor}  ${life?.kind ?? 'unknown'}, ${seq} steps${behind}, epoch ${epoch}`,
+    `open: ${open.asks} asks, ${open.effects} effects, ${open.timers} timers, ${open.sends} sends`,
+    ...(life?.kind === 'quarantined' ? [`quarantined: ${life.reason}`] : []),
+    ...(state?.host === undefined ? [] : [JSON.stringify(state.host.tree.snap, null, 2)]),
+  ]
+}

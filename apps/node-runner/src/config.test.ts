@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { readConfig, readModelConfig } from './config.ts'
+
+test('nothing set: the data folder and the stand-in', () => {
+  expect(readConfig({})).toEqual({ dataDir: '.troupe' })
+  expect(readModelConfig({})).toEqual({ kind: 'stand-in' })
+})
+
+test('a real model takes the usual variables and has a budget', () => {
+  const env = { TROUPE_LLM: 'openai-compatible', TROUPE_MODEL: 'm', OPENAI_API_KEY: 'k', TROUPE_PRICE_IN: '1' }
+  expect(readModelConfig(env)).toEqual({
+    kind: 'openai-compatible',
+    baseUrl: 'https://api.openai.com/v1',
+    apiKey: 'k',
+    model: 'm',
+    budgetUsd: 0.5,
+    priceIn: 1,
+  })
+})
+
+test('config/2: a value that makes no sense is refused by name', () => {
+  expect(() => readModelConfig({ TROUPE_LLM: 'other' })).toThrow(/TROUPE_LLM is 'other'/)
+  expect(() => readModelConfig({ TROUPE_LLM: 'openai-compatible' })).toThrow(/name of a model/)
+  const env = { TROUPE_LLM: 'openai-compatible', TROUPE_MODEL: 'm', TROUPE_BUDGET_USD: 'much' }
+  expect(() => readModelConfig(env)).toThrow(/TROUPE_BUDGET_USD is 'much'/)
+})

@@ -1,0 +1,61 @@
+/**
+ * The environment: the only file of the app that reads `process.env` (core and the Python bridge read their own few).
+ *
+ *   NATS_URL             servers to read the log from, instead of the data folder
+ *   TROUPE_DATA          data folder; `.troupe` in the working folder by default
+ *   TROUPE_LLM           `stand-in` (default) or `openai-compatible`; for the latter:
+ *   OPENAI_BASE_URL      endpoint; `https://api.openai.com/v1` by default
+ *   OPENAI_API_KEY       key of that endpoint
+ *   TROUPE_MODEL         name of the model
+ *   TROUPE_BUDGET_USD    hard stop in US dollars; 0.50 by default
+ *   TROUPE_PRICE_IN, TROUPE_PRICE_OUT   US dollars per million tokens, for models whose price is not known
+ *
+ * 1. An option on the command line always wins.
+ * 2. A value that makes no sense is refused with its name, never replaced by a default.
+ */
+import type { ModelConfig } from '@troupe/llm'
+import { Problem } from './problem.ts'
+
+export interface Config {
+  readonly dataDir: string
+  readonly natsUrl?: string
+}
+
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const natsUrl = env['NATS_URL']
+  return { dataDir: env['TROUPE_DATA'] || '.troupe', ...(natsUrl && { natsUrl }) }
+}
+
+/** Which model the demo and the nodes use. @throws Problem that names the variable */
+export function readModelConfig(env: NodeJS.ProcessEnv = process.env): ModelConfig {
+  const kind = env['TROUPE_LLM'] || 'stand-in'
+  if (kind === 'stand-in') return { kind }
+  if (kind !== 'openai-compatible') {
+    throw wrong(`TROUPE_LLM is '${kind}'`, "set it to 'stand-in' or 'openai-compatible'")
+  }
+  const model = env['TROUPE_MODEL']
+  if (!model) throw wrong('TROUPE_LLM=openai-compatible needs the name of a model', 'set TROUPE_MODEL')
+  const apiKey = env['OPENAI_API_KEY']
+  const priceIn = dollarsIn(env, 'TROUPE_PRICE_IN')
+  const priceOut = dollarsIn(env, 'TROUPE_PRICE_OUT')
+  return {
+    kind,
+    baseUrl: env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1',
+    ...(apiKey && { apiKey }),
+    model,
+    budgetUsd: dollarsIn(env, 'TROUPE_BUDGET_USD') ?? 0.5,
+    ...(priceIn !== undefined && { priceIn }),
+    ...(priceOut !== undefined && { priceOut }),
+  }
+}
+
+function dollarsIn(env: NodeJS.ProcessEnv, name: string): number | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const value = Number(text)
+  if (!Number.isFinite(value) || value < 0) throw wrong(`${name} is '${text}'`, 'give a number of US dollars')
+  return value
+}
+
+const wrong = (what: string, fix: string): Problem =>
+  new Problem({ code: 'WrongEnvironment', exit: 'usage', what, fix })

@@ -1,0 +1,154 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createSystem } from '@troupe/core'
+import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { actors } from './small-app.ts'
+
+const main = fileURLToPath(new URL('../../apps/node-runner/src/main.ts', import.meta.url))
+const entry = fileURLToPath(new URL('small-app.ts', import.meta.url))
+const edited = fileURLToPath(new URL('small-app-edited.ts', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'troupe-cli-'))
+const runId = '20260101-000001-beef'
+const store = join(folder, 'runs', runId, 'nats')
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function troupe(...args: string[]): Promise<Ended> {
+  const env = { ...process.env, TROUPE_DATA: folder, NATS_URL: '' }
+  const child = spawn(process.execPath, ['--conditions=troupe-source', main, ...args], { env })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (data: Buffer) => void (out += data))
+  child.stderr.on('data', (data: Buffer) => void (err += data))
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err })))
+}
+
+const json = async (...args: string[]) => {
+  const { out, err, code } = await troupe(...args, '--json')
+  expect(err).toBe('')
+  return { code, ...JSON.parse(out) }
+}
+
+/** Two lives of a shop and its till, in the store of one run. */
+async function liveTwice(server: NatsServer, namespace: string): Promise<void> {
+  const backend = nats({ servers: server.url, namespace, initialise: true, durabilityProof: server.durabilityProof })
+  for (const node of ['one', 'two']) {
+    await using system = await createSystem({ actors, backend, node, shards: 8 })
+    const [, shop] = actors
+    const ref = system.get(shop, 'corner')
+    await ref.ask({ type: 'buy', cents: 5 })
+    await ref.ask({ type: 'close' })
+    await expect(ref.ask({ type: 'buy', cents: 1 })).rejects.toMatchObject({ code: 'EventNotAccepted' })
+    while (!(await ref.snapshot()).matches('open')) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+const serversHere = (): string[] => {
+  const lines = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n')
+  return lines.filter((line) => line.includes('nats-server') && line.includes(folder))
+}
+
+beforeAll(async () => {
+  // Written by hand: the layout of the data folder is a promise to whoever launches runs.
+  mkdirSync(join(folder, 'runs', '20260101-000000-aaaa'), { recursive: true })
+  mkdirSync(store, { recursive: true })
+  const record = { v: 1, entry, namespace: 'shop', startedAt: '2026-01-01T00:00:01.000Z' }
+  writeFileSync(join(folder, 'runs', runId, 'run.json'), JSON.stringify(record))
+  writeFileSync(join(folder, 'latest'), `${runId}\n`)
+  const server = await startNatsServer({ storeDir: store })
+  try {
+    await liveTwice(server, 'shop')
+  } finally {
+    await server.stop()
+  }
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test('with no node running: traces are listed, and one is shown across actors and the language border', async () => {
+  const list = await json('trace', 'ls')
+  expect(list).toMatchObject({ code: 0, apiVersion: 'troupe/v1', kind: 'TraceList', complete: true, missingNodes: [] })
+  const bought = list.items.filter(({ actors }: { actors: number }) => actors === 2)
+  expect(bought).toHaveLength(2)
+  const { correlation } = bought[0]
+  const shown = await troupe('trace', 'show', correlation)
+  expect(shown).toMatchObject({ code: 0, err: '' })
+  const labels = shown.out.split('\n').map((line) => line.replace(/^[│├└─ ]+/, '').replace(/ [\d.]+ ms.*| {2}\+.*/, ''))
+  expect(labels).toEqual(expect.arrayContaining(['shop/corner buy @two', 'effect python.price (idempotent)']))
+  expect(labels).toEqual(expect.arrayContaining(['python price on w-1', 'module Pricing', 'lm stand-in']))
+  expect(labels).toContain('till/main count @two')
+  expect(await troupe('trace', 'show', 'shop/corner#')).toMatchObject({ code: 2, out: '' })
+}, 60_000)
+
+test('events are listed, filtered and tailed', async () => {
+  const all = await json('event', 'ls')
+  const mine = await json('event', 'ls', '--actor', 'shop/corner', '--event', 'buy')
+  expect(mine.items.map(({ outcome }: { outcome: string }) => outcome)).toEqual([
+    'applied',
+    'rejected',
+    'applied',
+    'rejected',
+  ])
+  const tail = await troupe('event', 'tail', '--limit', '2')
+  expect(tail.code).toBe(0)
+  expect(tail.out.trim().split('\n')).toHaveLength(2)
+  expect(tail.out).toContain(all.items.at(-1).id)
+}, 60_000)
+
+test('actors are listed and shown', async () => {
+  const list = await json('actor', 'ls')
+  expect(list.items.map(({ actor }: { actor: string }) => actor)).toEqual(['shop/corner', 'till/main'])
+  const till = await json('actor', 'show', 'till/main')
+  expect(till.items[0].state.host.tree.snap.context).toEqual({ total: 20 })
+  expect(await troupe('actor', 'show', 'till/none')).toMatchObject({ code: 3, out: '' })
+}, 60_000)
+
+test('replay of what the run left matches; the edited code diverges with exit code 6 and says where', async () => {
+  const one = await troupe('replay', 'shop/corner')
+  expect(one).toMatchObject({ code: 0, err: '' })
+  expect(one.out).toMatch(/2 epochs: every state hash matched/)
+  const all = await json('replay', '--all')
+  expect(all).toMatchObject({ code: 0, items: [{ mismatches: 0, unchecked: 0, skipped: [] }] })
+  const broken = await troupe('replay', 'till/main', '--entry', edited)
+  expect(broken.code).toBe(6)
+  expect(broken.out).toMatch(/diverged at till\/main#1:2, event 'count'/)
+  expect(broken.out).toMatch(/made|replies|differs/)
+  expect(broken.out).toMatch(/cause {5}(code|machine)-changed/)
+  expect(await json('replay', '--all', '--entry', edited)).toMatchObject({ code: 6, items: [{ mismatches: 2 }] })
+  const frame = await json('replay', 'shop/corner', '--at', '2')
+  expect(frame.items[0]).toMatchObject({ before: { value: 'open' }, after: { value: 'pricing' } })
+}, 60_000)
+
+test('what is asked wrongly is answered with the exit codes of the design', async () => {
+  expect(await troupe('replay')).toMatchObject({ code: 2, out: '' })
+  expect(await troupe('replay', 'shop/corner', '--at', '999')).toMatchObject({ code: 3, out: '' })
+  expect(await troupe('trace', 'show', 'nothing')).toMatchObject({ code: 3, out: '' })
+  expect(await troupe('trace', 'ls', '--limit', 'many')).toMatchObject({ code: 2, out: '' })
+  expect(await troupe('trace', 'ls', '--nats', 'nats://127.0.0.1:9')).toMatchObject({ code: 4, out: '' })
+  const problem = await troupe('trace', 'show', 'nothing', '--json')
+  expect(JSON.parse(problem.err)).toMatchObject({ error: { code: 'NoTrace', exit: 3 } })
+  expect((await troupe('trace', 'ls', '--run', 'zzz')).err).toContain(runId)
+}, 60_000)
+
+test('a store that is open is read through its server, which stays', async () => {
+  const server = await startNatsServer({ storeDir: store })
+  try {
+    expect(await json('actor', 'ls')).toMatchObject({ code: 0 })
+    expect(await json('actor', 'ls', '--nats', server.url, '--namespace', 'shop')).toMatchObject({ code: 0 })
+    expect(JSON.parse(readFileSync(join(store, 'server.json'), 'utf8'))).toMatchObject({ pid: server.pid })
+  } finally {
+    await server.stop()
+  }
+}, 60_000)
+
+test('nothing is left behind: no server, no lock', () => {
+  expect(serversHere()).toEqual([])
+  expect(existsSync(join(store, 'server.json'))).toBe(false)
+})
