@@ -6,7 +6,7 @@
  * 3. A conflict is read from the leader before it is judged.
  */
 import { hashOfBytes } from './codec.ts'
-import { assertNever } from './errors.ts'
+import { assertNever, UnsupportedVersion } from './errors.ts'
 import type { Clock, Journal } from './ports.ts'
 import { decodeRecord } from './step.ts'
 
@@ -83,6 +83,8 @@ async function judge(
     decodeRecord(last.bytes)
     return { kind: 'fenced' }
   } catch (error) {
+    // A newer runtime has taken the actor over; its records need not be readable here.
+    if (error instanceof UnsupportedVersion) return { kind: 'fenced' }
     return { kind: 'damaged', why: error instanceof Error ? error.message : String(error) }
   }
 }

@@ -25,12 +25,19 @@ export class TapeMismatch extends Error {
 
 type Tape =
   | { readonly kind: 'record'; readonly now: number; readonly random: () => number; readonly draws: Draw[] }
-  | { readonly kind: 'play'; readonly now: number; readonly draws: readonly Draw[]; at: number }
+  | {
+      readonly kind: 'play'
+      readonly now: number
+      readonly draws: readonly Draw[]
+      at: number
+      mismatch?: TapeMismatch
+    }
 
 let tape: Tape | undefined
 let installed = false
 
-function draw<T extends Draw>(fresh: () => T): Draw | T {
+/** @param is tells whether a recorded value is one of this source */
+function draw<T extends Draw>(fresh: () => T, is: (value: Draw) => value is T): T {
   if (tape === undefined) return fresh()
   if (tape.kind === 'record') {
     const value = fresh()
@@ -38,9 +45,11 @@ function draw<T extends Draw>(fresh: () => T): Draw | T {
     return value
   }
   const value = tape.draws[tape.at++]
-  if (value === undefined)
-    throw new TapeMismatch(`the step drew ${tape.draws.length} random values; this fold wants more`)
-  return value
+  if (value !== undefined && is(value)) return value
+  const what = value === undefined ? 'this fold wants more' : `this fold wants another kind than value ${tape.at}`
+  // Kept: XState turns what an action throws into a state of the machine.
+  tape.mismatch ??= new TapeMismatch(`the step drew ${tape.draws.length} random values; ${what}`)
+  throw tape.mismatch
 }
 
 /** Replaces the three global sources once per process; a no-op afterwards. */
@@ -50,11 +59,8 @@ export function installTape(): void {
   const RealDate = globalThis.Date
   const realRandom = Math.random
   const realUuid = globalThis.crypto.randomUUID.bind(globalThis.crypto)
-  Math.random = () => Number(draw(() => (tape?.kind === 'record' ? tape.random() : realRandom())))
-  globalThis.crypto.randomUUID = () => {
-    const value = draw(realUuid)
-    return isUuid(value) ? value : realUuid()
-  }
+  Math.random = () => draw(() => (tape?.kind === 'record' ? tape.random() : realRandom()), isNumber)
+  globalThis.crypto.randomUUID = () => draw(realUuid, isUuid)
   globalThis.Date = new Proxy(RealDate, {
     construct: (target, args, newTarget) =>
       Reflect.construct(target, args.length === 0 && tape !== undefined ? [tape.now] : args, newTarget),
@@ -78,7 +84,7 @@ export function record(now: number, random: () => number, step: () => void): Rec
 
 /** Runs a step again on its recording. */
 export function play(recording: Recording, step: () => void): void {
-  const mine: Tape = { kind: 'play', now: recording.now, draws: recording.draws, at: 0 }
+  const mine: Extract<Tape, { kind: 'play' }> = { kind: 'play', now: recording.now, draws: recording.draws, at: 0 }
   const outer = tape
   tape = mine
   try {
@@ -86,9 +92,14 @@ export function play(recording: Recording, step: () => void): void {
   } finally {
     tape = outer
   }
+  if (mine.mismatch !== undefined) throw mine.mismatch
   if (mine.at !== mine.draws.length) {
     throw new TapeMismatch(`the step drew ${mine.draws.length} random values; this fold wanted ${mine.at}`)
   }
+}
+
+function isNumber(value: Draw): value is number {
+  return typeof value === 'number'
 }
 
 function isUuid(value: Draw): value is `${string}-${string}-${string}-${string}-${string}` {
