@@ -19,6 +19,8 @@ interface Definition {
   readonly always?: readonly Transition[]
   readonly initial?: Transition
   readonly invoke: readonly { readonly id: string; readonly src: unknown }[]
+  /** As written: XState replaces an inline source by a name. */
+  readonly config: { readonly invoke?: unknown }
   readonly transitions: ReadonlyMap<string, readonly Transition[]>
 }
 
@@ -74,7 +76,10 @@ function machineProblems(machine: Machine, name: string, seen: Set<unknown>): st
     if (typeof delay === 'string') missing('delay', delay, delays, place)
   }
   const checkGuard = (guard: unknown, place: string) => {
-    if (guard !== undefined && typeof guard !== 'function') missing('guard', guard, guards, place)
+    if (typeof guard !== 'function') return guard === undefined ? undefined : missing('guard', guard, guards, place)
+    // `and`, `or` and `not` hold their parts.
+    const parts: unknown = Reflect.get(guard, 'guards')
+    if (Array.isArray(parts)) for (const part of parts) checkGuard(part, place)
   }
   for (const node of machine.idMap.values()) {
     const place = node.path.length === 0 ? name : `${name}.${node.path.join('.')}`
@@ -87,6 +92,7 @@ function machineProblems(machine: Machine, name: string, seen: Set<unknown>): st
     for (const { src } of node.invoke) {
       if (typeof src === 'string' && !src.startsWith('xstate.invoke.')) missing('actor', src, actors, place)
     }
+    for (const src of inlineSources(node)) found.push(...problemsOf(src, `${place} invokes`, seen))
   }
   for (const [id, places] of sharedInvokeIds(machine))
     found.push(`${places}: two invocations with the id '${id}' can run together`)
@@ -101,6 +107,7 @@ function machineProblems(machine: Machine, name: string, seen: Set<unknown>): st
     if (action.startsWith('xstate.')) found.push(`${name}: an action named '${action}'; the prefix is XState's own`)
     checkAction(actions[action], `${name} action '${action}'`)
   }
+  for (const [guardName, guard] of Object.entries(guards)) checkGuard(guard, `${name} guard '${guardName}'`)
   for (const [src, logic] of Object.entries(actors)) {
     if (isLogic(logic)) found.push(...problemsOf(logic, `${name}/${src}`, seen))
   }
@@ -127,6 +134,13 @@ function together(a: Definition, b: Definition): boolean {
   const [left, right] = [above(a), above(b)]
   const common = left.filter((node) => right.includes(node)).at(-1)
   return common === a || common === b || common?.type === 'parallel'
+}
+
+function inlineSources({ config: { invoke } }: Definition): AnyActorLogic[] {
+  const invocations: readonly unknown[] = Array.isArray(invoke) ? invoke : [invoke]
+  return invocations
+    .map((one) => (typeof one === 'object' && one !== null ? Reflect.get(one, 'src') : undefined))
+    .filter(isLogic)
 }
 
 function isMachine(logic: object): logic is Machine {
