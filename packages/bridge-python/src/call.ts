@@ -61,9 +61,14 @@ export class Call {
   readonly deadline: number
   /** The id on the wire; a fresh one when an earlier run under the old one was cancelled. */
   wireId: string
+  runs = 0
   /** Workers that died with it. */
   deaths = 0
-  runs = 0
+  cancellations = 0
+  /** Some worker may have begun it. */
+  maybeStarted = false
+  /** Its deadline has passed; its answer may still be on the way. */
+  overdue = false
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: TroupeError) => void
   readonly #onSettled: () => void

@@ -45,7 +45,7 @@ export function pythonFunction<I extends AnySchema, O extends AnySchema>(
     const recorded = encode(parseAs(input, given, `the input of ${name}`), undefined, `${name} input`)
     const args = recordOf(recorded, name)
     const view = runtime.shared(PoolView, pool)
-    const trail = view.trailOf(signal)
+    const trail = view.trails.of(signal)
     const value = await view.call({
       ...{ id: trail.idOf(effectId, fn, recorded), fn, args, class: effectClass, timeoutMs, cause, signal },
       evidence: (data) => evidence({ ...trail.add(data) }),

@@ -6,7 +6,18 @@ export type {
   DspyProgram,
   DspyVariable,
 } from './dspy.ts'
-export * from './errors.ts'
+export {
+  Cancelled,
+  InvalidArguments,
+  LlmUnavailable,
+  NoFreeWorker,
+  PoolUnavailable,
+  PythonError,
+  ResultNotSerializable,
+  ResultRefused,
+  UnknownFunction,
+  WorkerKiller,
+} from './errors.ts'
 export type { FunctionOptions } from './function.ts'
 export { type OptunaOptions, optuna } from './optuna.ts'
 export { type Pool, type PoolOptions, pool } from './pool.ts'

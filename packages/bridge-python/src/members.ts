@@ -46,6 +46,8 @@ const load = ({ calls, inFlight, slots }: Member): number => Math.max(calls.size
 export interface MembersListener {
   /** A slot may be free. */
   onRoom(): void
+  /** It may have missed something, as may we. */
+  onHello(member: Member): void
   /** The worker takes no call any more; what was running there has ended with it. */
   onGone(member: Member, reason: string): void
 }
@@ -119,8 +121,10 @@ export class Members {
   #update(member: Member, message: Hello | Beat): void {
     member.seenAt = this.#runtime.clock.monotonic()
     member.slots = message.slots
-    if (message.kind === 'hello') member.lock = message.lock
-    else {
+    if (message.kind === 'hello') {
+      member.lock = message.lock
+      this.#listener.onHello(member)
+    } else {
       member.running = message.state === 'running'
       member.inFlight = message.inFlight
       if (message.inFlight < message.slots) member.busyUntil = 0

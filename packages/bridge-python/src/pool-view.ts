@@ -6,9 +6,11 @@
  *    `idempotent`; a `write` then ends as `EffectOutcomeUnknown`.
  * 3. A call under which two workers died is not tried on a third.
  * 4. The deadline covers the whole call: waiting, every run. A worker answers at it; `ANSWER_MS` later it is not waited for.
- * 5. While there is no worker the pool is asked, and when it says that none will come, all waiting calls are told at once.
+ * 5. After a lost connection, and when a worker says hello again, calls are repeated under their ids: the worker takes up
+ *    the old run, or sends its kept answer.
+ * 6. While there is no worker the pool is asked, and when it says that none will come, all waiting calls are told at once.
  */
-import { POOL_KEY, type PoolProtocol, poolProtocol } from '@troupe/actors'
+import { type PoolProtocol, poolProtocol } from '@troupe/actors'
 import {
   type BusMessage,
   EffectOutcomeUnknown,
@@ -19,23 +21,26 @@ import {
   Timeout,
   TroupeError,
 } from '@troupe/core'
+import { ensurePool, pause } from './availability.ts'
 import { type Answer, Call, type CallRequest, decodeAnswer, encodeCall, encodeCancel } from './call.ts'
 import { Cancelled, errorOf, NoFreeWorker, PoolUnavailable, ResultNotSerializable, WorkerKiller } from './errors.ts'
 import { BUSY_MS, leastLoaded, type Member, Members } from './members.ts'
-import { parseAs } from './parse-as.ts'
-import { Trail } from './trail.ts'
+import { evidenceOf, Trails } from './trail.ts'
 
 const QUEUED = 10_000
 const DEATHS = 2
+/** Cancellations that did not come from here; more are taken for the function's own doing. */
+const CANCELLATIONS = 3
 const ANSWER_MS = 300
 /** Workers that live answer a hello within this. */
 const LOOK_MS = 150
-const ENSURE_MS = 30_000
 const RETRY_MS = 1_000
 
 interface Run {
   readonly member: Member
   readonly reply: ReplySubject
+  /** Sent more than once: that nobody listens now does not mean that nobody did. */
+  repeated: boolean
 }
 
 export class PoolView implements Shared {
@@ -45,8 +50,7 @@ export class PoolView implements Shared {
   readonly #members: Members
   readonly #queue: Call[] = []
   readonly #runs = new Map<Call, Run>()
-  /** By the signal of the effect, which all its calls share. */
-  readonly #trails = new WeakMap<AbortSignal, Trail>()
+  readonly trails = new Trails()
   #seeking = false
   #closed = false
 
@@ -56,6 +60,9 @@ export class PoolView implements Shared {
     this.#says = poolProtocol(pool)
     this.#members = new Members(runtime, pool, {
       onRoom: () => this.#pump(),
+      onHello: (member) => {
+        for (const call of member.calls) this.#repeat(call)
+      },
       onGone: (member, reason) => {
         for (const call of [...member.calls]) {
           call.deaths += 1
@@ -65,14 +72,6 @@ export class PoolView implements Shared {
         this.#pump()
       },
     })
-  }
-
-  trailOf(signal: AbortSignal): Trail {
-    const known = this.#trails.get(signal)
-    if (known !== undefined) return known
-    const fresh = new Trail()
-    this.#trails.set(signal, fresh)
-    return fresh
   }
 
   /** @throws what `errors.ts` lists */
@@ -128,28 +127,40 @@ export class PoolView implements Shared {
   }
 
   #send(call: Call, member: Member): void {
-    const { clock, bus, subjects } = this.#runtime
-    const now = clock.monotonic()
+    const { clock, bus } = this.#runtime
     const reply = bus.openReply((answer) => this.#answered(call, answer))
-    this.#runs.set(call, { member, reply })
+    this.#runs.set(call, { member, reply, repeated: false })
     member.calls.add(call)
-    member.usedAt = now
+    member.usedAt = clock.monotonic()
     call.runs += 1
+    this.#publish(call, member, reply)
+  }
+
+  #repeat(call: Call): void {
+    const run = this.#runs.get(call)
+    if (run === undefined) return
+    run.repeated = true
+    this.#publish(call, run.member, run.reply)
+  }
+
+  #publish(call: Call, { worker }: Member, reply: ReplySubject): void {
+    const { clock, bus, subjects } = this.#runtime
+    if (!bus.connected) return // repeated when the worker is heard again
     try {
-      const body = encodeCall(call.wireId, call.request, call.deadline - now)
-      bus.publish(subjects.worker(member.worker, 'call'), body, { reply: reply.subject })
+      const body = encodeCall(call.wireId, call.request, call.deadline - clock.monotonic())
+      bus.publish(subjects.worker(worker, 'call'), body, { reply: reply.subject })
     } catch (error) {
       if (!(error instanceof TroupeError)) throw error
       call.fail(error)
     }
   }
 
-  #release(call: Call): Member | undefined {
+  #release(call: Call): Run | undefined {
     const run = this.#runs.get(call)
     this.#runs.delete(call)
     run?.reply.close()
     run?.member.calls.delete(call)
-    return run?.member
+    return run
   }
 
   #cancel(call: Call, reason: string): void {
@@ -162,12 +173,13 @@ export class PoolView implements Shared {
   // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #answered(call: Call, message: BusMessage | 'no-responders'): void {
-    const member = this.#release(call)
-    if (member === undefined) return
+    const run = this.#release(call)
+    if (run === undefined) return
     if (message === 'no-responders') {
-      this.#queue.unshift(call)
-      this.#members.drop(member, 'it no longer listens')
-    } else this.#judge(call, member, message)
+      if (run.repeated) this.#again(call, `worker '${run.member.worker}' no longer listens`)
+      else this.#queue.unshift(call)
+      this.#members.drop(run.member, 'it no longer listens')
+    } else this.#judge(call, run.member, message)
     this.#pump()
   }
 
@@ -185,19 +197,12 @@ export class PoolView implements Shared {
       this.#runtime.clock.after(BUSY_MS, () => this.#pump())
       return
     }
-    if (!answer.ok && answer.error.code === 'Cancelled') {
+    if (!answer.ok && answer.error.code === 'Cancelled' && ++call.cancellations <= CANCELLATIONS) {
       // Not by us: by an earlier run of this effect on a node that gave it up, or by a worker that ends. The old id is spent.
       call.wireId = `${call.request.id}~${this.#runtime.entropy.hex(32)}`
       return this.#again(call, answer.error.message)
     }
-    const { worker, wallMs, spans, dropped } = answer
-    call.request.evidence({
-      ...{ fn: call.request.fn, worker, wallMs },
-      ...(spans.length > 0 && { spans }),
-      ...(dropped > 0 && { dropped }),
-      ...(member.lock !== undefined && { lock: member.lock }),
-      ...(call.runs > 1 && { runs: call.runs }),
-    })
+    call.request.evidence(evidenceOf(call, answer, member.lock))
     if (answer.ok) call.succeed(answer.value)
     else call.fail(errorOf(answer.error))
   }
@@ -208,20 +213,27 @@ export class PoolView implements Shared {
     const name = `${this.#pool}.${fn}`
     if (effectClass === 'write') call.fail(new EffectOutcomeUnknown(`${name}: ${why}; it may have taken effect`))
     else if (call.deaths >= DEATHS) call.fail(new WorkerKiller(`${name}: ${DEATHS} workers died with it; ${why}`))
-    else this.#queue.unshift(call)
+    else {
+      call.maybeStarted = true
+      this.#queue.unshift(call)
+    }
   }
 
   #late(call: Call): void {
     const { timeoutMs, fn } = call.request
-    const what = `${this.#pool}.${fn}`
-    if (!this.#runs.has(call)) {
-      return call.fail(new NoFreeWorker(`${what}: no worker had a free slot within ${timeoutMs} ms`, { timeoutMs }))
+    const run = this.#runs.get(call)
+    if (run !== undefined && !call.overdue) {
+      call.overdue = true
+      this.#runtime.clock.after(ANSWER_MS, () => call.settled || this.#late(call))
+      return
     }
-    this.#runtime.clock.after(ANSWER_MS, () => {
-      if (call.settled) return
-      this.#cancel(call, 'its deadline has passed')
-      call.fail(new Timeout(`${what}: no answer within ${timeoutMs} ms`, { timeoutMs }))
-    })
+    this.#cancel(call, 'its deadline has passed')
+    if (run !== undefined) call.request.evidence({ fn, worker: run.member.worker, wallMs: timeoutMs })
+    const what = `${this.#pool}.${fn}: no ${call.maybeStarted || run ? 'answer' : 'free worker'} within ${timeoutMs} ms`
+    const { length: waiting } = this.#queue
+    call.fail(
+      call.maybeStarted || run ? new Timeout(what, { timeoutMs }) : new NoFreeWorker(what, { timeoutMs, waiting }),
+    )
   }
 
   // ── Without workers ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -229,35 +241,15 @@ export class PoolView implements Shared {
   async #seek(): Promise<void> {
     if (this.#seeking || this.#members.all.length > 0) return
     this.#seeking = true
-    await this.#pause(LOOK_MS)
+    await pause(this.#runtime.clock, LOOK_MS)
     while (!this.#closed && this.#queue.length > 0 && this.#members.all.length === 0) {
-      const unavailable = await this.#ensure()
-      if (unavailable !== undefined) for (const call of [...this.#queue]) call.fail(unavailable)
+      const said = await ensurePool(this.#runtime, this.#says)
+      if (said instanceof PoolUnavailable) for (const call of [...this.#queue]) call.fail(said)
+      else {
+        this.#members.call()
+        await pause(this.#runtime.clock, said === 'coming' ? LOOK_MS : RETRY_MS)
+      }
     }
     this.#seeking = false
-  }
-
-  /** Has the pool started; says why no worker will come. */
-  async #ensure(): Promise<PoolUnavailable | undefined> {
-    try {
-      const said = await this.#runtime.ask(this.#says, POOL_KEY, { type: 'ensure' }, { timeoutMs: ENSURE_MS })
-      const { state, reason, output } = parseAs(this.#says.replies.ensure, said, `the answer of pool '${this.#pool}'`)
-      if (state === 'failed' || state === 'stopped') {
-        const lines = output === undefined || output.length === 0 ? '' : `\n${output.join('\n')}`
-        const why = state === 'stopped' ? 'was stopped' : `has no worker that starts: ${reason}${lines}`
-        return new PoolUnavailable(`pool '${this.#pool}' ${why}`, { state, reason, output })
-      }
-      this.#members.call()
-      await this.#pause(LOOK_MS)
-    } catch (error) {
-      // Nobody hosts the pool now, or there is no connection. Workers started by hand may still come.
-      if (!(error instanceof TroupeError)) throw error
-      await this.#pause(RETRY_MS)
-    }
-    return undefined
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#runtime.clock.after(ms, resolve))
   }
 }

@@ -6,7 +6,7 @@
  * 2. The record keeps every call: the newest on top, the others under `earlier`, within `RECORD_BYTES`.
  */
 import { hashOf, type Json } from '@troupe/core'
-import type { Answer } from './call.ts'
+import type { Answer, Call } from './call.ts'
 
 /** The record shares one journal entry with the whole step. */
 const RECORD_BYTES = 128 * 1024
@@ -45,6 +45,30 @@ export class Trail {
       return fitting
     })
     return { ...(newest ?? evidence), ...(earlier.length > 0 && { earlier: earlier.toReversed() }) }
+  }
+}
+
+/** By the signal of the effect, which all its calls share. */
+export class Trails {
+  readonly #trails = new WeakMap<AbortSignal, Trail>()
+
+  of(signal: AbortSignal): Trail {
+    const known = this.#trails.get(signal)
+    if (known !== undefined) return known
+    const fresh = new Trail()
+    this.#trails.set(signal, fresh)
+    return fresh
+  }
+}
+
+export function evidenceOf({ request, runs }: Call, answer: Answer, lock: string | undefined): Evidence {
+  const { worker, wallMs, spans, dropped } = answer
+  return {
+    ...{ fn: request.fn, worker, wallMs },
+    ...(spans.length > 0 && { spans }),
+    ...(dropped > 0 && { dropped }),
+    ...(lock !== undefined && { lock }),
+    ...(runs > 1 && { runs }),
   }
 }
 
