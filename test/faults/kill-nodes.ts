@@ -26,6 +26,10 @@ export interface KillReport {
 const NODES = ['a', 'b', 'c']
 const KEYS = 8
 const CALL_MS = 20_000
+/** Between a start and the next kill. A takeover takes a lease of 3 s, so kills overlap with takeovers. */
+const PAUSE_MS = 1_000
+/** After so many the run has shown what it can. */
+const MOST_PROBLEMS = 20
 
 export async function killNodes(options: {
   readonly kills: number
@@ -57,6 +61,8 @@ export async function killNodes(options: {
         lastAck = performance.now()
       } catch (error) {
         const { code, applied } = toWire(error)
+        if (applied === 'no') problems.push(`${id}: ${code} ${toWire(error).message}`)
+        if (problems.length > MOST_PROBLEMS) stop = true
         if (applied === 'unknown') unsure.add(id)
         if (performance.now() - begun > CALL_MS + 1_000) problems.push(`${id}: ended after its deadline (${code})`)
       }
@@ -65,25 +71,29 @@ export async function killNodes(options: {
   let jobs = 0
   const work = async (key: string): Promise<void> => {
     const ref = cluster.client.get(job, key)
-    while (!stop) {
+    // A job is asked for under one key until it is answered: however often its node dies, it runs to its end once.
+    for (let n = 0; !stop; n++) {
       try {
-        await ref.ask({ type: 'start', workMs: 40, restMs: 40 }, { timeoutMs: CALL_MS })
+        await ref.ask({ type: 'start', workMs: 40, restMs: 40 }, { timeoutMs: CALL_MS, idempotencyKey: `job-${n}` })
         jobs += 1
       } catch (error) {
-        problems.push(`job ${key}: ${toWire(error).code} ${toWire(error).message}`)
+        const { code, message, retryable } = toWire(error)
+        if (retryable) n -= 1
+        else problems.push(`job ${key}: ${code} ${message}`)
+        if (problems.length > MOST_PROBLEMS) stop = true
       }
     }
   }
   const keys = Array.from({ length: KEYS }, (_, n) => `k${n}`)
   const load = [...keys.map(put), ...keys.slice(0, 4).map(work)]
-  for (let killed = 0; killed < kills; killed++) {
-    await new Promise((resolve) => setTimeout(resolve, chance.random() * 400))
+  for (let killed = 0; killed < kills && !stop; killed++) {
+    await new Promise((resolve) => setTimeout(resolve, chance.random() * PAUSE_MS))
     const victim = NODES[Math.floor(chance.random() * NODES.length)] ?? 'a'
     await cluster.kill(victim)
     await cluster.startNode(victim)
   }
   const before = total(acked)
-  await eventually(() => total(acked) > before + 100, { withinMs: CALL_MS, show: () => total(acked) })
+  if (!stop) await eventually(() => total(acked) > before + 100, { withinMs: CALL_MS, show: () => total(acked) })
   stop = true
   await Promise.all(load)
   for (const key of keys) {

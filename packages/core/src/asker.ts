@@ -9,7 +9,7 @@
 import type { Address } from './address.ts'
 import type { Json } from './codec.ts'
 import type { Envelope, EnvelopeCause, WireAnswer } from './envelope.ts'
-import { Disconnected, fromWire, SystemStopped, Timeout, type TroupeError } from './errors.ts'
+import { Disconnected, fromWire, SystemStopped, Timeout, type TroupeError, TypeNotServed } from './errors.ts'
 import type { Clock, Entropy, Timer } from './ports.ts'
 
 /** How a message leaves: to an actor of this node directly, to another one over the bus. */
@@ -142,7 +142,10 @@ export class Asker {
 
   #answered(pending: Pending, answer: WireAnswer | 'no-responders'): void {
     if (!this.#pending.has(pending)) return
-    if (answer === 'no-responders') return this.#again(pending)
+    if (answer === 'no-responders') {
+      pending.lastError = new TypeNotServed(`no node serves the shard of '${pending.question.to}' now`)
+      return this.#again(pending)
+    }
     if (!answer.ok && AGAIN.has(answer.error.code)) {
       pending.lastError = fromWire(answer.error)
       return this.#again(pending)

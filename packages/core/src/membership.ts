@@ -230,7 +230,7 @@ export class Membership {
   async #keepView(): Promise<void> {
     const members = [...this.#members.values()]
     const current = this.#view?.view
-    if (current !== undefined && (sameMembers(current.members, members) || !keepsView(current, this.#me.id))) return
+    if (!keepsView(members, this.#me.id) || (current !== undefined && sameMembers(current.members, members))) return
     const next: View = { version: (current?.version ?? 0) + 1, members }
     const revision =
       this.#view === undefined

@@ -19,12 +19,18 @@ export interface View {
   readonly members: readonly Member[]
 }
 
-/** The members that keep the view: the three lowest ids watch the others. */
+/** How many members keep the view. */
 export const VIEW_KEEPERS = 3
 
-export function keepsView(view: View, id: string): boolean {
-  const ids = view.members.map((member) => member.id).sort()
-  return ids.slice(0, VIEW_KEEPERS).includes(id) || !ids.includes(id)
+/**
+ * Whether a member keeps the view: the lowest ids among the living do. Not among those in the view, which may all be dead.
+ */
+export function keepsView(living: readonly Member[], id: string): boolean {
+  return living
+    .map((member) => member.id)
+    .sort()
+    .slice(0, VIEW_KEEPERS)
+    .includes(id)
 }
 
 /** Owner's member id per shard; a group without members has no entry. */
