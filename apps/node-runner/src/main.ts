@@ -10,12 +10,14 @@ import { actorCommand } from './commands/actor.ts'
 import { eventCommand } from './commands/event.ts'
 import { replayCommand } from './commands/replay.ts'
 import { traceCommand } from './commands/trace.ts'
+import { demoCommand } from './demo/command.ts'
 import { blockOf, EXIT, problemOf } from './problem.ts'
 
 const program = new Command('troupe')
   .description('supervised actors with a causal log')
   .showHelpAfterError('(troupe <command> --help shows what it takes)')
-for (const command of [traceCommand(), eventCommand(), replayCommand(), actorCommand()]) program.addCommand(command)
+for (const command of [demoCommand(), traceCommand(), eventCommand(), replayCommand(), actorCommand()])
+  program.addCommand(command)
 for (const command of everyCommand(program)) command.exitOverride()
 
 // A reader that has seen enough (`| head`) is no failure.
