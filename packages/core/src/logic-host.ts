@@ -61,6 +61,8 @@ export type Input =
       readonly evidence?: Json
     }
   | { readonly kind: 'action.error'; readonly path: string; readonly event: Json }
+  /** Nothing for the tree: earlier sends are over. */
+  | { readonly kind: 'settled' }
 
 /** What a step made; derived from its input, recorded to be read and to be compared when the step is folded again. */
 export interface Made {
@@ -266,7 +268,8 @@ export class LogicHost implements HostSeam {
         const timer = this.#timers.get(input.timer)
         if (timer === undefined) return
         this.#timers.delete(input.timer)
-        if (this.#timerOfKey.get(timer.key) === input.timer) this.#timerOfKey.delete(timer.key)
+        // As in XState: an older timer that fires takes the id with it, so a younger one of the same id cannot be cancelled.
+        this.#timerOfKey.delete(timer.key)
         timer.target._send(timer.event)
         return
       }
@@ -292,7 +295,8 @@ export class LogicHost implements HostSeam {
       case 'effect.event': {
         if (input.kind !== 'message') {
           const running = this.#effects.get(input.from)
-          if (running !== undefined) running.recorded += 1
+          if (running === undefined) return // stopped while this was waiting: XState takes nothing from a stopped source
+          running.recorded += 1
         }
         const event = this.#decoded(input.event)
         if (!isEvent(event)) return
@@ -461,14 +465,15 @@ export class LogicHost implements HostSeam {
     this.#evidence.delete(from)
     const evidence = gathered === undefined ? {} : { evidence: lenient(gathered, this.#refs) }
     const kind = RESULTS[event.type] ?? 'effect.event'
-    const failed = event.type.endsWith('.reject') ? 'data' : undefined
     try {
-      const data = failed ? { ...event, [failed]: errorOf(event[failed]) } : event
-      this.#deliver({ kind, from, path, event: encode(data, this.#refs), ...evidence })
+      this.#deliver({ kind, from, path, event: encode(event, this.#refs), ...evidence })
     } catch (error) {
       if (!(error instanceof NotSerializable) || kind === 'effect.event') throw error
-      const rejected = { type: 'xstate.promise.reject', data: error }
-      this.#deliver({ kind: 'effect.error', from, path, event: encode(rejected), ...evidence })
+      const failure =
+        kind === 'effect.error'
+          ? { ...event, data: errorOf(event['data']) }
+          : { type: 'xstate.promise.reject', data: error }
+      this.#deliver({ kind: 'effect.error', from, path, event: encode(failure), ...evidence })
     }
   }
 
