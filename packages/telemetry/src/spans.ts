@@ -1,5 +1,6 @@
 /**
- * What a Python call reports of its inside, read from an effect's evidence (`docs/protocol.md`: worker, wallMs, spans, dropped).
+ * What Python calls report of their inside, read from an effect's evidence: that of its newest call (`docs/protocol.md`: fn,
+ * worker, wallMs, spans, dropped), with the calls before it under `earlier`.
  *
  * 1. Evidence is data from outside: anything that is not of the expected shape is left out, nothing is trusted to exist.
  * 2. Parents may follow their children; a parent that is not in the list, or a cycle, makes a root.
@@ -25,18 +26,25 @@ export interface PythonCall {
   readonly dropped: number
 }
 
-/** Undefined when the evidence is not that of a Python call. */
-export function pythonCallIn(evidence: unknown): PythonCall | undefined {
+/** In the order they were made; none when the evidence is not of Python calls. */
+export function pythonCallsIn(evidence: unknown): PythonCall[] {
+  const earlier = field(evidence, 'earlier')
+  return [...(Array.isArray(earlier) ? earlier.flatMap(callIn) : []), ...callIn(evidence)]
+}
+
+function callIn(evidence: unknown): PythonCall[] {
   const worker = field(evidence, 'worker')
-  if (typeof worker !== 'string') return undefined
+  if (typeof worker !== 'string') return []
   const [fn, spans, wallMs, dropped] = ['fn', 'spans', 'wallMs', 'dropped'].map((name) => field(evidence, name))
-  return {
-    ...(typeof fn === 'string' && { fn }),
-    worker,
-    wallMs: numberOr(wallMs, 0),
-    spans: Array.isArray(spans) ? spans.flatMap(spanIn) : [],
-    dropped: numberOr(dropped, 0),
-  }
+  return [
+    {
+      ...(typeof fn === 'string' && { fn }),
+      worker,
+      wallMs: numberOr(wallMs, 0),
+      spans: Array.isArray(spans) ? spans.flatMap(spanIn) : [],
+      dropped: numberOr(dropped, 0),
+    },
+  ]
 }
 
 function spanIn(value: unknown): Span[] {

@@ -64,6 +64,24 @@ test('a tree goes from session over study and trial to the calls inside Python',
   }
 })
 
+test('every call of an effect is shown, in the order they were made', () => {
+  const earlier = [
+    { worker: 'w1', fn: 'load', wallMs: 2, spans: [{ id: 's', kind: 'tool', name: 'disk' }] },
+    'nonsense',
+  ]
+  const evidence = { worker: 'w2', fn: 'score', wallMs: 5, earlier }
+  const [root] = traceTree('c', [
+    step('trial/1#1:1', 'client', { began: [effect], at: 100 }),
+    step('trial/1#1:2', 'trial/1#1:1', { kind: 'effect.error', effect, evidence, at: 110 }),
+  ]).roots
+  const calls = root?.children[0]?.children.slice(0, 2)
+  expect(calls?.map(({ name, at, status, detail }) => [name, at, status, detail])).toEqual([
+    ['load', 100, 'ok', 'w1'],
+    ['score', 105, 'error', 'w2'],
+  ])
+  expect(calls?.[0]?.children[0]?.name).toBe('disk')
+})
+
 test('what an effect asks of another actor is under the effect, the activation of that actor too', () => {
   const ask = { ...effect, id: 'study/a/ask:1@1:1', name: 'ask trial.begin' }
   const [root] = traceTree('c', [

@@ -10,7 +10,8 @@
  * 4. No recursion: a chain of 100,000 steps is not deeper than the stack.
  */
 import type { EffectFacts, LoggedEvent } from './logged-event.ts'
-import { type PythonCall, pythonCallIn, type Span } from './spans.ts'
+import { pythonCallsIn } from './spans.ts'
+import { cutCycles, type Draft, openCalls } from './trace-draft.ts'
 
 export interface TraceNode {
   readonly id: string
@@ -48,12 +49,6 @@ export interface TraceBounds {
   readonly maxNodes?: number
   /** @defaultValue 64 */
   readonly maxDepth?: number
-}
-
-type Draft = { -readonly [K in keyof Omit<TraceNode, 'children'>]: TraceNode[K] } & {
-  readonly children: Draft[]
-  parent?: Draft
-  call?: PythonCall
 }
 
 const STEP_ID = /#\d+:\d+$/
@@ -136,8 +131,8 @@ function place(event: LoggedEvent, drafts: Map<string, Draft>, asked: ReadonlyMa
   if (event.kind === 'effect.done' || event.kind === 'effect.error') {
     effect.status = event.kind === 'effect.done' ? 'ok' : 'error'
     effect.durationMs = event.at - effect.at
-    const call = pythonCallIn(event.evidence)
-    if (call !== undefined) effect.call = call
+    const calls = pythonCallsIn(event.evidence)
+    if (calls.length > 0) effect.calls = calls
   }
 }
 
@@ -156,28 +151,6 @@ function markStopped(events: readonly LoggedEvent[], drafts: ReadonlyMap<string,
   }
 }
 
-/** Gives every draft a way to a root. */
-function cutCycles(drafts: ReadonlyMap<string, Draft>, roots: Draft[]): void {
-  const reached = new Set<Draft>()
-  const reach = (from: Draft) => {
-    const open = [from]
-    for (let draft = open.pop(); draft !== undefined; draft = open.pop()) {
-      if (reached.has(draft)) continue
-      reached.add(draft)
-      open.push(...draft.children)
-    }
-  }
-  for (const root of roots) reach(root)
-  for (const draft of drafts.values()) {
-    if (reached.has(draft)) continue
-    const siblings = draft.parent?.children ?? []
-    siblings.splice(siblings.indexOf(draft), 1)
-    draft.cut = 'cycle'
-    roots.push(draft)
-    reach(draft)
-  }
-}
-
 /** Walks breadth first, opens Python calls on the way, and cuts what is beyond the bounds. */
 function bound(roots: Draft[], maxNodes: number, maxDepth: number): { nodes: number; hidden: number; roots: number } {
   const keptRoots = Math.min(roots.length, maxNodes)
@@ -187,7 +160,7 @@ function bound(roots: Draft[], maxNodes: number, maxDepth: number): { nodes: num
   for (let depth = 1; level.length > 0; depth++) {
     const next: Draft[] = []
     for (const draft of level) {
-      hidden += openCall(draft)
+      hidden += openCalls(draft)
       const { children } = draft
       const room = depth >= maxDepth ? 0 : Math.max(0, maxNodes - nodes)
       const left = children.splice(Math.min(children.length, room))
@@ -208,67 +181,14 @@ function sizeOf(draft: Draft): number {
   let size = 0
   const open = [draft]
   for (let one = open.pop(); one !== undefined; one = open.pop()) {
-    size += 1 + (one.call === undefined ? 0 : 1 + one.call.spans.length)
+    size += 1 + (one.calls ?? []).reduce((sum, call) => sum + 1 + call.spans.length, 0)
     for (const child of one.children) open.push(child)
   }
   return size
 }
 
-/**
- * The Python call of an effect becomes its first child, with the spans as they were nested there.
- * @returns how many spans the worker had left out
- */
-function openCall(effect: Draft): number {
-  const { call } = effect
-  if (call === undefined) return 0
-  delete effect.call
-  const endedAt = effect.at + (effect.durationMs ?? 0)
-  const at = Math.max(effect.at, endedAt - call.wallMs)
-  const python: Draft = {
-    id: `${effect.id}/python`,
-    kind: 'python',
-    name: call.fn ?? effect.name,
-    at,
-    durationMs: call.wallMs,
-    status: effect.status,
-    detail: call.worker,
-    children: [],
-    ...(call.dropped > 0 && { hidden: call.dropped }),
-  }
-  const drafts = new Map(call.spans.map((span) => [span.id, spanDraft(span, effect.id, at)]))
-  const roots: Draft[] = []
-  for (const span of call.spans) {
-    const draft = drafts.get(span.id)
-    const parent = span.parent === undefined ? undefined : drafts.get(span.parent)
-    if (draft === undefined) continue
-    if (parent === undefined || parent === draft) roots.push(draft)
-    else {
-      draft.parent = parent
-      parent.children.push(draft)
-    }
-  }
-  cutCycles(drafts, roots)
-  python.children.push(...roots)
-  effect.children.unshift(python)
-  return call.dropped
-}
-
-function spanDraft(span: Span, effect: string, at: number): Draft {
-  return {
-    id: `${effect}/${span.id}`,
-    kind: 'span',
-    name: span.name,
-    at: at + span.startMs,
-    durationMs: span.endMs - span.startMs,
-    status: span.failed ? 'error' : 'ok',
-    detail: span.kind,
-    ...(span.data !== undefined && { data: span.data }),
-    children: [],
-  }
-}
-
 /** Drops what only the building needed; the tree is at most `maxDepth` deep, so nothing here can overflow. */
 function finished(draft: Draft): TraceNode {
-  const { parent: _, call: __, children, ...node } = draft
+  const { parent: _, calls: __, children, ...node } = draft
   return { ...node, children: children.map(finished) }
 }
