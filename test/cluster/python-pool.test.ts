@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -195,7 +196,34 @@ test('pool-view/5: a pool whose workers cannot start tells callers so, with the 
   expect(error?.message).toContain("No module named 'a_module_that_is_not_there'")
 })
 
-test('a stopped system leaves no Python process, a killed group no sidecar', async () => {
+test('worker/1: a frozen worker is lost although its sidecar beats on; its call runs elsewhere', async () => {
+  const system = await started()
+  const mark = marked('frozen')
+  const answer = work.run(system, 'a', { seconds: 0.3, mark: join(scratch, 'frozen') })
+  const [victim = 0] = await eventually(mark, { withinMs: 5_000 })
+  process.kill(victim, 'SIGSTOP')
+  expect((await answer).value).not.toBe(victim)
+  expect(mark()).toHaveLength(2)
+  expect(() => process.kill(victim, 0)).toThrow('ESRCH')
+})
+
+test('worker/2: a worker killed with its whole group is told gone by its node, not by silence', async () => {
+  const namespace = fresh()
+  const system = await started(namespace)
+  const other = await systemIn(namespace)
+  const mark = marked('group')
+  const said: string[] = []
+  const { bus, subjects } = other.runtime
+  bus.subscribe(subjects.presence('general', '*'), ({ data }) => said.push(Buffer.from(data).toString()))
+  const answer = work.run(other, 'a', { seconds: 0.3, mark: join(scratch, 'group') })
+  const [victim = 0] = await eventually(mark, { withinMs: 5_000 })
+  process.kill(-victim, 'SIGKILL')
+  expect((await answer).error).toBeUndefined()
+  expect(said.filter((text) => text.includes('goodbye'))).toEqual([expect.stringContaining('killed by SIGKILL')])
+  expect(await poolIn(system).ask({ type: 'status' })).toMatchObject({ state: 'running' })
+})
+
+test('a stopped system leaves no Python process', async () => {
   const namespace = fresh()
   const system = await started(namespace)
   expect(processesWith(namespace)).toHaveLength(4)
@@ -204,4 +232,22 @@ test('a stopped system leaves no Python process, a killed group no sidecar', asy
     withinMs: 5_000,
     show: () => processesWith(namespace),
   })
+})
+
+test('a node that is killed leaves no Python process', async () => {
+  const namespace = fresh()
+  const script = fileURLToPath(new URL('python-node.ts', import.meta.url))
+  const node = spawn(process.execPath, ['--conditions=troupe-source', script, server.url, namespace, apps], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let said = ''
+  node.stdout.on('data', (data: Buffer) => (said += data.toString()))
+  const workers = () => processesWith(namespace).filter((pid) => pid !== node.pid)
+  try {
+    await eventually(() => said.includes('up'), { withinMs: 20_000, show: () => said })
+    expect(workers()).toHaveLength(4)
+  } finally {
+    node.kill('SIGKILL')
+  }
+  await eventually(() => workers().length === 0, { withinMs: 5_000, show: workers })
 })
