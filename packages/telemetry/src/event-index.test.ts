@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import {
   type Connection,
   createSystem,
@@ -138,7 +139,7 @@ test('index/1: two writers on one file leave no gap and nothing twice', async ()
   await stop()
 })
 
-test('index/2: another log, or a file that is none, is built again from nothing', async () => {
+test('index/2: another log, an older schema or a file that is none is built again from nothing', async () => {
   const file = join(folder, 'events.sqlite')
   for (const n of [1, 2]) {
     const { order, reader, stop } = await world()
@@ -149,6 +150,10 @@ test('index/2: another log, or a file that is none, is built again from nothing'
     index.close()
     await stop()
   }
+  const old = new DatabaseSync(file)
+  old.exec('DROP TABLE events; CREATE TABLE events (id TEXT); PRAGMA user_version = 1')
+  old.close()
+  expect(openEventIndex(file).events()).toEqual([])
   writeFileSync(file, 'not a database at all, but long enough to look like a file with something in it')
   const index = openEventIndex(file)
   expect(index.state().position).toBe(0)

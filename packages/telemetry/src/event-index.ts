@@ -9,6 +9,7 @@
  * 3. A journal whose first entry is gone is answered with `complete: false`.
  * 4. Entries that cannot be read are skipped and counted (`unreadable`), so one damaged record does not hide the others.
  */
+import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Journal, JournalEntry, Subjects } from '@troupe/core'
@@ -43,7 +44,6 @@ interface Cursor extends IndexState {
   readonly hash: string
 }
 
-const SCHEMA_VERSION = 1
 const ENTRIES_PER_TRANSACTION = 500
 const BUSY_MS = 5_000
 const SCHEMA = `
@@ -57,8 +57,9 @@ const SCHEMA = `
   CREATE INDEX events_actor ON events (actor, seq);
   CREATE INDEX events_type ON events (type, event);
   CREATE INDEX events_at ON events (at);
-  CREATE INDEX events_id ON events (id);
-  PRAGMA user_version = ${SCHEMA_VERSION};`
+  CREATE INDEX events_id ON events (id);`
+/** Of the text itself, so that a change of the schema cannot be forgotten. */
+const SCHEMA_VERSION = createHash('sha256').update(SCHEMA).digest().readUInt32BE(0) >>> 1
 const TABLES = ['events', 'writers', 'cursor']
 
 /** @param file created when it is not there; `':memory:'` for one that nobody shares */
@@ -168,7 +169,7 @@ export class EventIndex {
   #rebuild(): void {
     this.#transaction(() => {
       for (const table of TABLES) this.#db.exec(`DROP TABLE IF EXISTS ${table}`)
-      this.#db.exec(SCHEMA)
+      this.#db.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}`)
     })
     this.#statements.clear()
   }
