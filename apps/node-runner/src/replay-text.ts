@@ -49,7 +49,8 @@ export function reportText(report: ReplayReport): string[] {
 
 export function summaryText(summary: ReplaySummary): string[] {
   const { actors, skipped, steps, appends, mismatches, unchecked } = summary
-  const verdict = mismatches + unchecked === 0 ? 'every state hash matched' : `${mismatches} mismatches`
+  const left = unchecked === 0 ? '' : `, ${count(unchecked, 'append')} could not be judged`
+  const verdict = mismatches + unchecked === 0 ? 'every state hash matched' : `${mismatches} mismatches${left}`
   return [
     ...actors.filter((report) => report.divergence !== undefined).flatMap(reportText),
     ...skipped.map((one) => `skipped ${count(one.actors, 'actor')} of type ${one.type}: ${one.reason}`),
