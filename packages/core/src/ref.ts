@@ -3,7 +3,7 @@ import type { AnyActorLogic, SnapshotFrom } from 'xstate'
 import type { Address, Subjects } from './address.ts'
 import type { Asker, Transport } from './asker.ts'
 import { decode, encode, type Json } from './codec.ts'
-import type { EnvelopeCause, WireAnswer } from './envelope.ts'
+import { dataIn, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import { fromWire, Timeout } from './errors.ts'
 import type { Bus, Clock, Subscription } from './ports.ts'
 import type { AnyProtocol, EventIn, EventOut, Reply } from './protocol.ts'
@@ -82,10 +82,7 @@ export class ActorRef {
 
   send(event: { readonly type: string }): void {
     const data = encode(event, undefined, 'event')
-    const sent = this.#o.transport.send(
-      { v: 1, kind: 'event', to: this.address, event: data, cause: this.#newCause() },
-      () => sent.close(),
-    )
+    this.#o.transport.send({ v: 1, kind: 'event', to: this.address, event: data, cause: this.#newCause() }, () => {})
   }
 
   async snapshot(options: { readonly fenced?: boolean; readonly timeoutMs?: number } = {}): Promise<PlainView> {
@@ -105,15 +102,24 @@ export class ActorRef {
 
   #lookOnce(fenced: boolean, waitMs: number, transport: Transport): Promise<WireAnswer | 'again'> {
     return new Promise((resolve) => {
-      const timer = this.#o.clock.after(Math.min(waitMs, 1_000), () => end('again'), { keepAlive: true })
-      const sent = transport.send({ v: 1, kind: 'view', to: this.address, fenced, cause: this.#newCause() }, (answer) =>
-        end(answer === 'no-responders' || (!answer.ok && answer.error.code === 'Moved') ? 'again' : answer),
-      )
+      // An actor of this node may answer before `send` has returned.
+      let sent: { close(): void } | undefined
+      let over = false
       const end = (answer: WireAnswer | 'again') => {
+        over = true
         timer.cancel()
-        queueMicrotask(() => sent.close())
+        sent?.close()
         resolve(answer)
       }
+      const timer = this.#o.clock.after(Math.min(waitMs, 1_000), () => end('again'), { keepAlive: true })
+      try {
+        sent = transport.send({ v: 1, kind: 'view', to: this.address, fenced, cause: this.#newCause() }, (answer) =>
+          end(answer === 'no-responders' || (!answer.ok && answer.error.code === 'Moved') ? 'again' : answer),
+        )
+      } finally {
+        if (sent === undefined) timer.cancel()
+      }
+      if (over) sent.close()
     })
   }
 
@@ -121,7 +127,7 @@ export class ActorRef {
     return this.#o.bus.subscribe(this.#o.subjects.observation(this.address), ({ data }) => {
       const body = unpackWire(data)
       if (typeof body !== 'object' || body === null || !('event' in body)) return
-      const event = decode(encode(body.event))
+      const event = decode(dataIn(body.event, 'event'))
       if (typeof event === 'object' && event !== null && 'type' in event && event.type === type) listener(event)
     })
   }

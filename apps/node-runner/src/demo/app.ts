@@ -51,14 +51,10 @@ async function score(rows: 'dev' | 'heldOut', assignment: Assignment, context: E
   return { correct, total, calls: usage.calls }
 }
 
-const objective = effect(
-  'triage.objective',
-  'idempotent',
-  async ({ trial }: ObjectiveInput<typeof space>, context) => {
-    const { correct, total } = await score('dev', trial.params, context)
-    return { value: correct / total, detail: { correct, total } }
-  },
-)
+const objective = effect('triage.objective', 'idempotent', async ({ trial }: ObjectiveInput<typeof space>, context) => {
+  const { correct, total } = await score('dev', trial.params, context)
+  return { value: correct / total, detail: { correct, total } }
+})
 
 export const triage = study('triage', {
   space,
@@ -82,18 +78,22 @@ export const optimised = z.object({
   heldOut: z.object({ baseline: counts, best: counts }),
 })
 
-const optimise = effect('optimise', 'idempotent', async (input: unknown, context): Promise<z.infer<typeof optimised>> => {
-  const { key, trials, parallel } = optimiseInput.parse(input)
-  const baseline = await score('dev', BASELINE, part(context, 'baseline'))
-  const { best, told, failed } = await runStudy.effect.run({ key, trials, parallel }, part(context, 'study'))
-  if (best === undefined) throw new Error(`none of the ${told} trials was complete`)
-  await promote.effect.run({ key, values: best.params, by: `study-triage/${key}` }, part(context, 'promote'))
-  const heldOut = {
-    baseline: await score('heldOut', BASELINE, part(context, 'held-out-baseline')),
-    best: await score('heldOut', best.params, part(context, 'held-out-best')),
-  }
-  return { best, told, failed, baseline, heldOut }
-})
+const optimise = effect(
+  'optimise',
+  'idempotent',
+  async (input: unknown, context): Promise<z.infer<typeof optimised>> => {
+    const { key, trials, parallel } = optimiseInput.parse(input)
+    const baseline = await score('dev', BASELINE, part(context, 'baseline'))
+    const { best, told, failed } = await runStudy.effect.run({ key, trials, parallel }, part(context, 'study'))
+    if (best === undefined) throw new Error(`none of the ${told} trials was complete`)
+    await promote.effect.run({ key, values: best.params, by: `study-triage/${key}` }, part(context, 'promote'))
+    const heldOut = {
+      baseline: await score('heldOut', BASELINE, part(context, 'held-out-baseline')),
+      best: await score('heldOut', best.params, part(context, 'held-out-best')),
+    }
+    return { best, told, failed, baseline, heldOut }
+  },
+)
 
 export const desk = session({ jobs: { optimise } })
 

@@ -34,8 +34,14 @@ export function demoCommand(): Command {
       const screen = new Screen(json)
       const options = { ...given, json, ephemeral, kill: given.kill && given.nodes > 1 }
       if (given.kill && given.nodes === 1) screen.line('One node: nobody could take over, so none is killed.')
-      const report = await runDemo(options, screen, interrupted())
-      if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
+      const signal = interrupted()
+      try {
+        const report = await runDemo(options, screen, signal)
+        if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
+      } catch (error) {
+        if (!signal.aborted) throw error
+        screen.line('Stopped. Nothing is left running; what was acknowledged is in the data folder.')
+      }
     })
 }
 

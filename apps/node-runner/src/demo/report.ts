@@ -35,7 +35,12 @@ export function reportOf(findings: Findings) {
     best,
     heldOut: { baseline: heldOut.baseline.correct, best: heldOut.best.correct, rows: heldOut.best.total },
     kill: away ?? null,
-    replay: { actors: replay.actors.length, steps: replay.steps, appends: replay.appends, mismatches: replay.mismatches },
+    replay: {
+      actors: replay.actors.length,
+      steps: replay.steps,
+      appends: replay.appends,
+      mismatches: replay.mismatches,
+    },
     events: replay.steps,
     wallMs,
   }

@@ -54,7 +54,9 @@ async function modelOf(
 ): Promise<{ model: ConfiguredModel; standIn: StandIn | undefined }> {
   const config = readModelConfig()
   const standIn = config.kind === 'stand-in' ? await startStandIn() : undefined
-  const model = modelFrom(config.kind === 'stand-in' && standIn !== undefined ? { ...config, baseUrl: standIn.url } : config)
+  const model = modelFrom(
+    config.kind === 'stand-in' && standIn !== undefined ? { ...config, baseUrl: standIn.url } : config,
+  )
   screen.line(`Model: ${model.describe((trials + 3) * ROWS_PER_TRIAL)}`)
   return { model, standIn }
 }
@@ -80,7 +82,10 @@ async function optimiseOn(
   const told = watchTrials(cluster, key, options, screen)
   const job = client
     .get(desk, key)
-    .ask({ type: 'run', job: 'optimise', input: { key, trials, parallel: workers } }, { timeoutMs: OPTIMISE_MS, idempotencyKey: key })
+    .ask(
+      { type: 'run', job: 'optimise', input: { key, trials, parallel: workers } },
+      { timeoutMs: OPTIMISE_MS, idempotencyKey: key },
+    )
   // Its failure is reported where it is awaited; until then it must not count as unhandled.
   job.catch(() => {})
   const away = options.kill ? await killHalfWay(cluster, study, told, job, trials, screen) : undefined
@@ -131,7 +136,9 @@ function watchTrials({ client }: DemoCluster, key: string, { trials }: DemoOptio
     seen.add(number)
     best = Math.max(best, value ?? 0)
     const score = value === undefined ? 'failed' : value.toFixed(3)
-    screen.live(`Trial ${String(number + 1).padStart(2)}/${trials}  ${score}  best ${best.toFixed(3)}  ${assignmentText(params)}`)
+    screen.live(
+      `Trial ${String(number + 1).padStart(2)}/${trials}  ${score}  best ${best.toFixed(3)}  ${assignmentText(params)}`,
+    )
   })
   return async () => {
     const { context } = await client.get(triage.actor, key).snapshot({ timeoutMs: 10_000 })
@@ -156,10 +163,13 @@ async function killHalfWay(
   job.then(end, end)
   const half = Math.floor(trials / 2)
   const clock = realClock()
-  while (!over && (await told()) < half) await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve, { keepAlive: true }))
+  while (!over && (await told()) < half)
+    await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve, { keepAlive: true }))
   if (over) return undefined
   const away = await killHostOf(cluster, study, (victim, pid) => {
-    screen.line(`Kill: SIGKILL to ${victim} (pid ${pid}), which hosts the study and its workers; --no-kill leaves this out`)
+    screen.line(
+      `Kill: SIGKILL to ${victim} (pid ${pid}), which hosts the study and its workers; --no-kill leaves this out`,
+    )
   })
   if (away !== undefined) {
     screen.line(`Back: ${study} answers from ${away.successor} after ${(away.awayMs / 1_000).toFixed(2)} s`)
@@ -170,15 +180,20 @@ async function killHalfWay(
 function showResult(screen: Screen, options: DemoOptions, result: Findings['optimised'], away: Away | undefined): void {
   const { best, told, failed, heldOut, baseline } = result
   screen.line()
-  screen.line(`Study: ${told} trials told, ${failed} failed${away === undefined ? '' : ', none of them twice in spite of the kill'}`)
+  screen.line(
+    `Study: ${told} trials told, ${failed} failed${away === undefined ? '' : ', none of them twice in spite of the kill'}`,
+  )
   screen.line(`Best: trial ${best.number + 1}, ${assignmentText(best.params)}`)
-  screen.line(`  development rows   baseline ${share(baseline.correct, baseline.total)} · best ${best.value.toFixed(3)}`)
+  screen.line(
+    `  development rows   baseline ${share(baseline.correct, baseline.total)} · best ${best.value.toFixed(3)}`,
+  )
   const gain = heldOut.best.correct - heldOut.baseline.correct
   screen.line(
     `  held-out rows      baseline ${share(heldOut.baseline.correct, heldOut.baseline.total)} · ` +
       `optimised ${share(heldOut.best.correct, heldOut.best.total)} · ${gain >= 0 ? '+' : ''}${gain} rows`,
   )
-  if (options.workers > 1) screen.line('  with --workers 1 the same seed gives the same trials, with and without the kill')
+  if (options.workers > 1)
+    screen.line('  with --workers 1 the same seed gives the same trials, with and without the kill')
 }
 
 async function replayOf({ client }: DemoCluster): Promise<ReplaySummary> {
@@ -192,10 +207,16 @@ function showReplay(screen: Screen, replay: ReplaySummary, study: Address): void
   screen.line(
     `Replay: ${replay.steps} steps of ${replay.actors.length} actors in ${replay.appends} appends folded again from the log: ${verdict}`,
   )
-  screen.line(`  again:   node_modules/.bin/troupe replay ${study}`)
+  screen.line(`  again:   npm run -s troupe -- replay ${study}`)
 }
 
-async function showTrace({ client }: DemoCluster, run: Run, study: Address, best: number, screen: Screen): Promise<void> {
+async function showTrace(
+  { client }: DemoCluster,
+  run: Run,
+  study: Address,
+  best: number,
+  screen: Screen,
+): Promise<void> {
   const { journal, namespace } = client.connection
   const index = openEventIndex(`${run.folder}/events.sqlite`)
   try {
@@ -205,7 +226,7 @@ async function showTrace({ client }: DemoCluster, run: Run, study: Address, best
     screen.line()
     screen.line('The best trial, from the session to a model call:')
     for (const line of treeText(tree)) screen.line(`  ${line}`)
-    screen.line(`  whole:   node_modules/.bin/troupe trace show ${tree.correlation}`)
+    screen.line(`  whole:   npm run -s troupe -- trace show ${tree.correlation}`)
   } finally {
     index.close()
   }

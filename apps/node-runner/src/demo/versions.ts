@@ -9,5 +9,7 @@ export function versionsOf(): { readonly [name: string]: string } {
 }
 
 function versionIn(manifest: unknown): string {
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown'
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown'
 }

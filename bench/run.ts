@@ -1,0 +1,41 @@
+/** `npm run bench [-- --json] [P1 P7 …]`: runs the rows, ours and baseline interleaved, and prints what they saw. */
+import { readdirSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Result, type Row, resultOf } from './harness.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '5' } },
+})
+const rounds = Math.max(5, Number(values.rounds))
+
+async function rowsOf(): Promise<Row[]> {
+  const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.bench.ts'))
+  const found: Row[] = []
+  for (const file of files.sort()) {
+    const module: { readonly rows?: readonly Row[] } = await import(`./${file}`)
+    found.push(...(module.rows ?? []))
+  }
+  return found.filter(({ row }) => positionals.length === 0 || positionals.includes(row.split(' ')[0] ?? row))
+}
+
+function shown(value: number, unit: string): string {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2
+  return `${value.toFixed(digits)} ${unit}`
+}
+
+function print(result: Result, { baseline, kind }: Row): void {
+  const { row, what, ours, unit, ratio, target, met } = result
+  const bound = kind === 'rate' ? '≥' : '≤'
+  process.stdout.write(
+    `${row.padEnd(4)} ${what}\n     ours ${shown(ours, unit)} · ${baseline} ${shown(result.baseline, unit)} · ` +
+      `ratio ${ratio.toFixed(2)} (${bound} ${target}) ${met ? 'met' : 'MISSED'} · not measured: ${result.notMeasured}\n`,
+  )
+}
+
+for (const row of await rowsOf()) {
+  const result = resultOf(row, await row.measure(rounds))
+  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
+  else print(result, row)
+}
+process.exit(0)
