@@ -38,6 +38,14 @@ const count = (context: PoolContext, state: WorkerStatus['state']): number =>
 const hopeless = (context: PoolContext): boolean =>
   listed(context).length > 0 && count(context, 'failed') === listed(context).length
 
+function without(
+  workers: PoolContext['workers'],
+  gone: readonly { readonly slot: string }[],
+): { [slot: string]: WorkerStatus } {
+  const names = new Set(gone.map(({ slot }) => slot))
+  return Object.fromEntries(Object.entries(workers).filter(([slot]) => !names.has(slot)))
+}
+
 function trouble({ reason, output }: PoolContext): { reason?: string | undefined; output?: string[] | undefined } {
   return { reason, output: output === undefined ? undefined : [...output] }
 }
@@ -84,6 +92,12 @@ function machineOf(says: PoolProtocol, worker: WorkerLogic, { name, size, maxFai
         }
         enqueue.assign({ workers, nextSlot })
       }),
+      /** Slots that had given up get another chance. */
+      revive: enqueueActions(({ context, enqueue }) => {
+        const failed = listed(context).filter(({ state }) => state === 'failed')
+        for (const { slot } of failed) enqueue(stopChild(slot))
+        enqueue.assign({ workers: without(context.workers, failed) })
+      }),
       note: assign(({ context, event }) => {
         if (event.type !== 'slot.changed') return {}
         const { worker } = event
@@ -92,9 +106,8 @@ function machineOf(says: PoolProtocol, worker: WorkerLogic, { name, size, maxFai
       }),
       forget: enqueueActions(({ context, event, enqueue }) => {
         if (event.type !== 'slot.gone') return
-        const { [event.slot]: _, ...workers } = context.workers
         enqueue(stopChild(event.slot))
-        enqueue.assign({ workers })
+        enqueue.assign({ workers: without(context.workers, [event]) })
       }),
       end: enqueueActions(({ context, enqueue }) => {
         for (const { slot } of listed(context)) enqueue.sendTo(slot, { type: 'slot.stop' })
@@ -143,9 +156,9 @@ function machineOf(says: PoolProtocol, worker: WorkerLogic, { name, size, maxFai
                   target: 'answered',
                   actions: says.reply('start', ({ context }) => outcome(context), { to: 'all' }),
                 },
-                on: { start: { actions: ['resize', 'fit'] } },
+                on: { start: { actions: ['resize', 'revive', 'fit'] } },
               },
-              answered: { on: { start: { target: 'pending', actions: ['resize', 'fit'] } } },
+              answered: { on: { start: { target: 'pending', actions: ['resize', 'revive', 'fit'] } } },
             },
           },
           serving: {
