@@ -104,6 +104,30 @@ test('an effect without a result is open, one that its machine left is stopped',
   ])
 })
 
+test('tree/5: what an actor goes on with stands beside what it follows, or strictly under its cause', () => {
+  const began = (seq: number) => ({ ...effect, id: `study/a/trial:${seq}@1:${seq}`, name: `trial ${seq}` })
+  const events = [1, 2, 3].map((seq) => {
+    const taken = seq === 1 ? {} : { kind: 'effect.done' as const, effect: began(seq - 1) }
+    return step(`study/a#1:${seq}`, seq === 1 ? 'client' : `study/a#1:${seq - 1}`, { began: [began(seq)], ...taken })
+  })
+  const timer = step('study/a#1:4', 'study/a#1:3', { kind: 'timer', event: 'timer' })
+  const told = step('log/x#1:1', 'study/a#1:4', { event: 'note' })
+  const flat = traceTree('c', [...events, timer, told]).roots
+  expect(lines(flat)).toEqual([
+    'step go',
+    '  effect trial 1',
+    '    step go',
+    '  effect trial 2',
+    '    step go',
+    '  effect trial 3',
+    '  step timer',
+    '    step note',
+  ])
+  expect(flat[0]?.children.map(({ cause }) => cause)).toEqual([undefined, 'study/a#1:2', 'study/a#1:3', 'study/a#1:3'])
+  const strict = lines(traceTree('c', [...events, timer, told], { strict: true }).roots)
+  expect(strict.at(-1)).toBe(`${'  '.repeat(6)}step note`)
+})
+
 test('a cause that is not there makes a root that names it; a cycle is cut at its earliest event', () => {
   const tree = traceTree('c', [
     step('a/1#1:2', 'a/1#1:1'),

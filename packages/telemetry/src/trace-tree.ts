@@ -7,7 +7,10 @@
  *    so the top of a large tree is always whole.
  * 3. Every event is in the tree once or counted as hidden: a cause that is not there makes a root (`missing`), a cycle of
  *    causes is cut at its earliest event (`cut`).
- * 4. No recursion: a chain of 100,000 steps is not deeper than the stack.
+ * 4. No recursion before the bounds: a chain of 100,000 steps is not deeper than the stack.
+ * 5. What an actor goes on with by itself (results of its effects, its timers) stands beside what it follows, under the message
+ *    that began it, and names its `cause`: a study of a thousand trials is as deep as one of a single trial. `strict` puts every
+ *    step under its direct cause instead.
  */
 import type { EffectFacts, LoggedEvent } from './logged-event.ts'
 import { pythonCallsIn } from './spans.ts'
@@ -31,6 +34,8 @@ export interface TraceNode {
   readonly children: readonly TraceNode[]
   /** Nodes under this one that the bounds left out. */
   readonly hidden?: number
+  /** The step that led to it, when that is not the node above. */
+  readonly cause?: string
   /** The step that led to it and is not in the index. */
   readonly missing?: string
   readonly cut?: 'cycle'
@@ -47,22 +52,25 @@ export interface TraceTree {
 export interface TraceBounds {
   /** @defaultValue 20_000 */
   readonly maxNodes?: number
-  /** @defaultValue 64 */
+  /** @defaultValue 256 */
   readonly maxDepth?: number
+  /** @defaultValue false */
+  readonly strict?: boolean
 }
 
 const STEP_ID = /#\d+:\d+$/
 
 export function traceTree(correlation: string, events: Iterable<LoggedEvent>, bounds: TraceBounds = {}): TraceTree {
-  const { maxNodes = 20_000, maxDepth = 64 } = bounds
+  const { maxNodes = 20_000, maxDepth = 256, strict = false } = bounds
   const sorted = [...events].sort((a, b) => a.order - b.order)
   const drafts = new Map<string, Draft>()
   for (const event of sorted) {
     drafts.set(event.id, stepDraft(event))
-    for (const effect of event.began ?? []) drafts.set(effect.id, effectDraft(effect, event.at))
+    for (const effect of event.began ?? []) drafts.set(effect.id, effectDraft(event.actor, effect, event.at))
   }
   const asked = askedBy(sorted, drafts)
-  for (const event of sorted) place(event, drafts, asked)
+  const begun = strict ? undefined : new Map<string, Draft>()
+  for (const event of sorted) place(event, drafts, asked, begun)
   markStopped(sorted, drafts)
   const roots: Draft[] = []
   for (const draft of drafts.values()) {
@@ -89,8 +97,8 @@ function stepDraft({ id, event, kind, at, outcome, actor, node, error }: LoggedE
   }
 }
 
-function effectDraft(effect: EffectFacts, at: number): Draft {
-  return { id: effect.id, kind: 'effect', name: effect.name, at, status: 'open', detail: effect.class, children: [] }
+function effectDraft(actor: string, { id, name, class: detail }: EffectFacts, at: number): Draft {
+  return { id, kind: 'effect', name, at, status: 'open', actor, detail, children: [] }
 }
 
 const pair = ({ actor, causation }: LoggedEvent): string => `${causation} ${actor}`
@@ -105,26 +113,33 @@ function askedBy(events: readonly LoggedEvent[], drafts: ReadonlyMap<string, Dra
   return asked
 }
 
-/** Sets the parent of a step and of the effects it began; tells an effect of its result. */
-function place(event: LoggedEvent, drafts: Map<string, Draft>, asked: ReadonlyMap<string, Draft>): void {
+/**
+ * Sets the parent of a step and of the effects it began; tells an effect of its result.
+ * @param begun by step, the step whose message began what it goes on with; absent: every step stands for itself
+ */
+function place(
+  event: LoggedEvent,
+  drafts: Map<string, Draft>,
+  asked: ReadonlyMap<string, Draft>,
+  begun: Map<string, Draft> | undefined,
+): void {
   const draft = drafts.get(event.id)
   if (draft === undefined) return
-  for (const { id } of event.began ?? []) {
-    const effect = drafts.get(id)
-    if (effect !== undefined) effect.parent = draft
-  }
-  const asking = event.kind === 'init' ? asked.get(pair(event)) : drafts.get(event.key ?? '')
-  const cause = event.causation === event.id ? undefined : (asking ?? drafts.get(event.causation))
+  const { causation } = event
+  const direct = causation === event.id ? undefined : drafts.get(causation)
+  const goesOn = event.kind !== 'message' && direct?.actor === event.actor
+  const beginning = (goesOn && begun?.get(causation)) || direct
+  begun?.set(event.id, goesOn && beginning !== undefined ? beginning : draft)
+  for (const { id } of event.began ?? []) put(drafts.get(id), begun?.get(event.id) ?? draft, event.id)
   if (event.effect === undefined) {
-    if (cause !== undefined) draft.parent = cause
-    else if (event.causation !== event.id && STEP_ID.test(event.causation)) draft.missing = event.causation
+    const asking = event.kind === 'init' ? asked.get(pair(event)) : drafts.get(event.key ?? '')
+    put(draft, asking ?? beginning, causation)
     return
   }
   let effect = drafts.get(event.effect.id)
   if (effect === undefined) {
-    effect = effectDraft(event.effect, cause?.at ?? event.at)
-    if (cause !== undefined) effect.parent = cause
-    else if (STEP_ID.test(event.causation)) effect.missing = event.causation
+    effect = effectDraft(event.actor, event.effect, direct?.at ?? event.at)
+    put(effect, beginning, causation)
     drafts.set(effect.id, effect)
   }
   draft.parent = effect
@@ -134,6 +149,14 @@ function place(event: LoggedEvent, drafts: Map<string, Draft>, asked: ReadonlyMa
     const calls = pythonCallsIn(event.evidence)
     if (calls.length > 0) effect.calls = calls
   }
+}
+
+/** @param cause id of the step that led to it; a client's command has no step */
+function put(draft: Draft | undefined, parent: Draft | undefined, cause: string): void {
+  if (draft === undefined) return
+  if (parent !== undefined) draft.parent = parent
+  else if (STEP_ID.test(cause) && cause !== draft.id) draft.missing = cause
+  if (parent?.kind === 'step' && parent.id !== cause) draft.cause = cause
 }
 
 function markStopped(events: readonly LoggedEvent[], drafts: ReadonlyMap<string, Draft>): void {
