@@ -25,17 +25,27 @@ function nodeText(node: TraceNode, startedAt: number): string {
   return `${label(node)}${took}${trouble(node)}  +${round(node.at - startedAt)} ms`
 }
 
-function label({ kind, name, actor, detail, node, status }: TraceNode): string {
+function label({ id, kind, name, actor, detail, node, status }: TraceNode): string {
   switch (kind) {
     case 'step':
       return `${actor} ${detail === 'message' ? name : detail}${node === undefined ? '' : ` @${node}`}`
     case 'effect':
-      return `effect ${name} (${detail}${status === 'ok' || status === 'error' ? '' : `, ${status}`})`
+      return `effect ${name}${placeOf(id, actor)} (${detail}${status === 'ok' || status === 'error' ? '' : `, ${status}`})`
     case 'python':
       return `python ${name} on ${detail}`
     case 'span':
       return `${detail} ${name}`
   }
+}
+
+/** In which child of its actor an effect runs; the id is the actor, the place in its tree and the step that began it. */
+function placeOf(id: string, actor = ''): string {
+  const place = id
+    .slice(actor.length + 1, id.lastIndexOf('@'))
+    .split('/')
+    .slice(0, -1)
+    .join('/')
+  return place === '' ? '' : ` in ${place}`
 }
 
 function trouble({ status, error, missing, cut }: TraceNode): string {

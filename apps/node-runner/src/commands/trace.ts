@@ -14,6 +14,7 @@ interface ShowOptions extends ReadOptions {
   readonly format: 'tree' | 'json'
   readonly nodes: number
   readonly depth: number
+  readonly strict?: boolean
 }
 
 export function traceCommand(): Command {
@@ -27,7 +28,8 @@ export function traceCommand(): Command {
     .argument('<id>', 'a correlation, or the beginning of one or of the id of a step (type/key#epoch:seq)')
     .addOption(new Option('--format <format>', 'how it is printed').choices(['tree', 'json']).default('tree'))
     .option('--nodes <n>', 'at most so many nodes', wholeNumber, 2_000)
-    .option('--depth <n>', 'at most so deep', wholeNumber, 64)
+    .option('--depth <n>', 'at most so deep', wholeNumber, 256)
+    .option('--strict', 'every step under its direct cause, also where an actor goes on by itself')
     .action(show)
   return trace
 }
@@ -65,7 +67,8 @@ function show(id: string, options: ShowOptions): Promise<void> {
       const what = `'${id}' means ${others.length + 1} traces or more: ${[correlation, ...others].join(', ')}`
       throw new Problem({ code: 'Ambiguous', exit: 'usage', what, fix: 'give more of the id' })
     }
-    const tree = index.getTraceTree(correlation, { maxNodes: options.nodes, maxDepth: options.depth })
+    const { nodes: maxNodes, depth: maxDepth, strict = false } = options
+    const tree = index.getTraceTree(correlation, { maxNodes, maxDepth, strict })
     const json = options.json === true || options.format === 'json'
     const found = envelope('Trace', state, tree === undefined ? [] : [tree])
     answer(json, found, state, () => (tree === undefined ? [] : treeText(tree)))
