@@ -4,7 +4,7 @@
  * 1. The order of events is the order of commits: `order` grows with the journal position, then with the place in the append.
  */
 import type { JournalEntry } from '@troupe/core'
-import { decodeRecord, eventType, type Input, type JournalRecord, type Step, stepId } from '@troupe/core/replay'
+import { decodeRecord, eventType, type JournalRecord, type Step, stepId } from '@troupe/core/replay'
 
 export interface EffectFacts {
   /** Stable over crashes: the actor, the place in its tree and the step that began it. */
@@ -21,7 +21,8 @@ export interface LoggedEvent {
   readonly type: string
   readonly epoch: number
   readonly seq: number
-  readonly kind: Input['kind']
+  /** What the step took: `message`, `init`, `timer`, `effect.done` …; later versions may add kinds. */
+  readonly kind: string
   /** Type of the event that was taken. */
   readonly event: string
   /** Milliseconds since 1970, by the clock of the node. */

@@ -105,7 +105,7 @@ export function eventIn(row: Row): LoggedEvent {
     type: String(row['type']),
     epoch: Number(row['epoch']),
     seq: Number(row['seq']),
-    kind: oneOf(KINDS, row['kind']),
+    kind: String(row['kind']),
     event: String(row['event']),
     at: Number(row['at']),
     correlation: String(row['correlation']),
@@ -151,16 +151,6 @@ export function actorIn(row: Row): ActorSummary {
   }
 }
 
-const KINDS = [
-  'message',
-  'init',
-  'timer',
-  'effect.started',
-  'effect.done',
-  'effect.error',
-  'effect.event',
-  'action.error',
-] as const
 const OUTCOMES = ['applied', 'rejected', 'error'] as const
 const ENDS = ['done', 'stopped'] as const
 
