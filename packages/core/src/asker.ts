@@ -43,7 +43,7 @@ interface Pending {
   readonly envelope: Envelope
   readonly deadline: number
   readonly resolve: (answer: WireAnswer) => void
-  readonly reject: (error: TroupeError) => void
+  readonly reject: (error: unknown) => void
   sent: { close(): void } | undefined
   sendAt: number
   pauseMs: number
@@ -75,6 +75,7 @@ export class Asker {
     const n = ++this.#n
     const open = this.#openAt(question.to)
     open.add(n)
+    let stopListening = () => {}
     const command = question.command ?? { client: this.#client, n, settled: Math.min(...open) - 1 }
     try {
       const answer = await new Promise<WireAnswer>((resolve, reject) => {
@@ -100,15 +101,14 @@ export class Asker {
           lastError: undefined,
         }
         this.#pending.add(pending)
+        stopListening = onAbort(question.signal, (reason) => this.#end(pending, () => reject(reason)))
         this.#send(pending)
         this.#tickSoon()
-        question.signal?.addEventListener('abort', () => this.#end(pending, () => reject(question.signal?.reason)), {
-          once: true,
-        })
       })
       if (!answer.ok) throw fromWire(answer.error)
       return answer.value ?? null
     } finally {
+      stopListening()
       open.delete(n)
       if (open.size === 0) this.#open.delete(question.to)
     }
@@ -137,7 +137,13 @@ export class Asker {
     if (!this.#transport.connected) return
     const remainingMs = Math.max(0, Math.round(pending.deadline - now))
     const envelope = { ...pending.envelope, remainingMs }
-    pending.sent = this.#transport.send(envelope, (answer) => this.#answered(pending, answer))
+    try {
+      pending.sent = this.#transport.send(envelope, (answer) => this.#answered(pending, answer))
+    } catch (error) {
+      // Too large, or stopped: the same bytes would meet the same. A lost connection is waited for.
+      if (!(error instanceof Disconnected)) this.#end(pending, () => pending.reject(error))
+    }
+    if (!this.#pending.has(pending)) pending.sent?.close()
   }
 
   #answered(pending: Pending, answer: WireAnswer | 'no-responders'): void {
@@ -181,6 +187,14 @@ export class Asker {
       KEEP_ALIVE,
     )
   }
+}
+
+/** @returns ends the listening: a signal may live longer than what it can abort */
+function onAbort(signal: AbortSignal | undefined, run: (reason: unknown) => void): () => void {
+  if (signal === undefined) return () => {}
+  const listener = () => run(signal.reason)
+  signal.addEventListener('abort', listener, { once: true })
+  return () => signal.removeEventListener('abort', listener)
 }
 
 /** Answers of a node that no longer, or not yet, has the actor: the same command goes out again. */

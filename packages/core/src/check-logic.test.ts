@@ -98,8 +98,8 @@ describe('refused, with the place', () => {
       'a missing delay of after, raise and sendTo',
       untyped({
         initial: 'a',
-        states: { a: { after: { soon: 'b' } }, b: { entry: [raise({ type: 'X' }, { delay: 'later' })] } },
-        exit: sendTo('x', { type: 'Y' }, { delay: 'never' }),
+        states: { a: { after: { soon: 'b' } }, b: { entry: [raise({ type: 'X' }, { delay: 'later' as never })] } },
+        exit: sendTo('x', { type: 'Y' }, { delay: 'never' as never }),
       }),
       [
         "order: delay 'never' has no implementation",

@@ -24,7 +24,7 @@ export interface EffectContext {
   readonly effectId: string
   /** Aborts when the machine leaves the invoking state, and when this node gives the actor up. */
   readonly signal: AbortSignal
-  /** 1 for the first run, one more after each restart of the actor or its node. */
+  /** 1 for the first run, 2 for any later one: after a restart of the actor or its node, the work may have begun before. */
   readonly attempt: number
   /** The ids that a called system should record as its cause. */
   readonly cause: { readonly correlation: string; readonly causation: string }

@@ -77,24 +77,24 @@ export function decodeEnvelope(bytes: Uint8Array, asJson: boolean, to: Address, 
     kind: 'event',
     to,
     cause,
-    event: asData(event, 'event'),
+    event: dataIn(event, 'event'),
     ...optional('command', commandIn(body['command'], to)),
     ...optional('key', keyIn(body['key'], to)),
     ...optional('remainingMs', count(body['remainingMs'])),
   }
 }
 
-/** A sender of ours has encoded the event; a stock client's plain data is already in that form unless it holds bytes. */
-function asData(value: unknown, path: string, depth = 0): Json {
+/** Encoded data from the wire. A sender of ours has encoded the event; a stock client's plain data is already in that form unless it holds bytes. */
+export function dataIn(value: unknown, path: string, depth = 0): Json {
   if (value === null || typeof value === 'boolean') return value
   if (typeof value !== 'object' || value instanceof Uint8Array) return encode(value, undefined, path)
   if (depth === WIRE_DEPTH) throw new NotSerializable(`${path} is nested deeper than ${WIRE_DEPTH} levels`, { path })
-  if (Array.isArray(value)) return value.map((item, i) => asData(item, `${path}[${i}]`, depth + 1))
+  if (Array.isArray(value)) return value.map((item, i) => dataIn(item, `${path}[${i}]`, depth + 1))
   if (Object.getPrototypeOf(value) !== Object.prototype) return encode(value, undefined, path)
   const out: { [key: string]: Json } = {}
   for (const [key, item] of Object.entries(value)) {
     if (key === '__proto__') throw new NotSerializable(`${path} has a key named '__proto__'`, { path })
-    out[key] = asData(item, `${path}.${key}`, depth + 1)
+    out[key] = dataIn(item, `${path}.${key}`, depth + 1)
   }
   return out
 }
@@ -114,7 +114,7 @@ function answerIn(body: { readonly [key: string]: unknown }): WireAnswer {
   if (typeof version !== 'number' || version > ENVELOPE_VERSION) {
     return { v: 1, ok: false, error: unreadable(`it has version ${String(version)}`), ...step }
   }
-  if (body['ok'] === true) return { v: 1, ok: true, value: asData(body['value'] ?? null, 'value'), ...step }
+  if (body['ok'] === true) return { v: 1, ok: true, value: dataIn(body['value'] ?? null, 'value'), ...step }
   const error = record(body['error'])
   const code = text(error?.['code'])
   if (error === undefined || code === undefined) {

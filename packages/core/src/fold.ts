@@ -68,7 +68,8 @@ export class Fold {
     if (step.seq !== this.#seq + 1) {
       return { step: id, cause: 'missing-steps', expected: this.#seq + 1, actual: step.seq }
     }
-    const divergence = step.outcome === 'applied' ? this.#decide(step, id, record) : undefined
+    const decides = step.outcome === 'applied' && step.input.kind !== 'settled'
+    const divergence = decides ? this.#decide(step, id, record) : undefined
     if (divergence !== undefined) return divergence
     this.#settlement.apply(step, id)
     this.#seq = step.seq

@@ -172,7 +172,8 @@ export class LogicHost implements HostSeam {
   #timerCount = 0
   #now = 0
   #phase: 'idle' | 'step' | 'restore' | 'closed' = 'idle'
-  #resumed = false
+  /** Effects that another process, or this one before a failure, may have begun. */
+  readonly #resumed = new Set<string>()
   #origin: Origin | undefined
   #made: Made = {}
   #intents: Intent[] = []
@@ -207,7 +208,10 @@ export class LogicHost implements HostSeam {
       if (this.#actors.get(path) === actor) {
         this.#actors.delete(path)
         this.#effects.delete(path)
-        if (this.#phase === 'step') add(this.#made, 'stopped', path)
+        if (this.#phase === 'step') {
+          add(this.#made, 'stopped', path)
+          if (actor._snapshot.status === 'error') this.#stopBelow(path)
+        }
       }
       unregister(actor)
     }
@@ -503,6 +507,18 @@ export class LogicHost implements HostSeam {
     return running && { name: running.name, class: running.class, id: this.#effectId(path, running) }
   }
 
+  /**
+   * XState lets the children of an actor that threw run on, where no parent and no saved state can reach them. A restart
+   * could not bring them back, so they end with it.
+   */
+  #stopBelow(path: string): void {
+    for (const [below, actor] of [...this.#actors]) {
+      if (!below.startsWith(`${path}/`)) continue
+      actor.system._unregister(actor)
+      actor._stop()
+    }
+  }
+
   // ── Timers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #schedule(source: InsideActor, target: InsideActor, event: InsideEvent, delay: number, id?: string): void {
@@ -560,7 +576,7 @@ export class LogicHost implements HostSeam {
     const running = this.#effects.get(path)
     return {
       effectId: running === undefined ? path : this.#effectId(path, running),
-      attempt: this.#resumed ? 2 : 1,
+      attempt: this.#resumed.has(path) ? 2 : 1,
       cause: { correlation: running?.origin.correlation ?? '', causation: running?.origin.step ?? '' },
       runtime: this.#options.runtime,
       evidence: (data) => this.#evidence.set(path, { ...this.#evidence.get(path), ...data }),
@@ -605,7 +621,6 @@ export class LogicHost implements HostSeam {
 
   /** Starts what was running when the state was saved. */
   resume(): void {
-    this.#resumed = true
     for (const [path, running] of [...this.#effects]) {
       const actor = this.#actors.get(path)
       if (actor === undefined) continue
@@ -613,6 +628,7 @@ export class LogicHost implements HostSeam {
       const src = String(actor.src)
       if (this.#options.resume?.[src] === 'skip') this.#skip.set(path, running.recorded)
       if (running.class !== 'write') {
+        this.#resumed.add(path)
         this.release([{ kind: 'start', path, origin: running.origin, run: () => this.#start(actor) }])
       } else if (!running.began) this.#deliver({ kind: 'effect.started', from: path })
       else {

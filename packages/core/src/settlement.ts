@@ -34,6 +34,8 @@ export interface OpenSend {
   readonly event: Json
   readonly correlation: string
   readonly step: string
+  /** Time of that step: what is older than its receiver's memory must not be sent again. */
+  readonly at: number
 }
 
 export type Life =
@@ -178,7 +180,7 @@ export class Settlement {
     for (const { ask, answer } of step.answers ?? []) this.#settle(ask, answer, at)
     for (const send of step.outcome === 'applied' ? (step.made?.sends ?? []) : []) {
       const n = ++this.#sendCount
-      this.#sends.set(n, { n, ...send, correlation: step.cause.correlation, step: id })
+      this.#sends.set(n, { n, ...send, correlation: step.cause.correlation, step: id, at })
     }
     if (step.supervision !== undefined) this.#applySupervision(step)
     if (step.ended?.kind === 'done') this.#life = { kind: 'done', output: step.ended.output ?? null }

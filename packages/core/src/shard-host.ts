@@ -13,7 +13,7 @@ import { type Address, type ShardName, type Subjects, shardOf, splitAddress } fr
 import type { Asker } from './asker.ts'
 import { hashOf, type Json } from './codec.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
-import { Moved, type TroupeError, TypeNotServed, toWire } from './errors.ts'
+import { InvalidEvent, Moved, type TroupeError, TypeNotServed, toWire } from './errors.ts'
 import type { BusMessage, Clock, Connection, Entropy, Subscription, Timer } from './ports.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { OpenSend } from './settlement.ts'
@@ -138,6 +138,11 @@ export class ShardHost {
       const { sender: _, ...cause } = envelope.cause
       envelope = { ...envelope, cause }
     }
+    if (!trusted && envelope.kind === 'event' && envelope.command?.client.includes('/')) {
+      // It would use up the numbers of that actor's own sends.
+      const error = new InvalidEvent(`a client may not be named as an actor: '${envelope.command.client}'`)
+      return route({ v: 1, ok: false, error: toWire(error) })
+    }
     this.receive(envelope, route, message.data.byteLength)
   }
 
@@ -174,7 +179,7 @@ export class ShardHost {
       entropy,
       runtime,
       onEmit: (event, step) => this.#emit(address, event, step),
-      onSend: (send) => this.#send(address, send),
+      onSend: (send, settled) => this.#send(address, send, settled),
       onLog,
       onLost: (why, fenced) => {
         if (this.#residents.get(address) === resident) this.#residents.delete(address)
@@ -194,10 +199,10 @@ export class ShardHost {
   }
 
   /** Sends until the receiver has committed it or will never take it (true); false when this node stops before that. */
-  async #send(from: Address, { n, to, event, correlation, step }: OpenSend): Promise<boolean> {
+  async #send(from: Address, { n, to, event, correlation, step }: OpenSend, settled: number): Promise<boolean> {
     const { type, key } = splitAddress(to)
     const cause = { correlation, causation: step, sender: from }
-    const command = { client: from, n, settled: 0 }
+    const command = { client: from, n, settled }
     while (!this.#stopped) {
       try {
         await this.#o.asker.ask({ to: `${type}/${key}`, event, cause, timeoutMs: SEND_TIMEOUT_MS, command })
@@ -217,7 +222,7 @@ export class ShardHost {
   #publish(reply: string | undefined, answer: WireAnswer, asJson: boolean): void {
     const { bus } = this.#o.connection
     if (reply === undefined || !reply.startsWith(`${this.#o.subjects.inboxRoot}.`) || !bus.connected) return
-    bus.publish(reply, packWire(answer, asJson), asJson ? { headers: jsonHeaders } : {})
+    bus.publish(reply, packed(answer, asJson), asJson ? { headers: jsonHeaders } : {})
   }
 
   // ── Passivation ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,6 +236,16 @@ export class ShardHost {
       }
       if (!this.#stopped) this.#sweepLater()
     })
+  }
+}
+
+/** What was committed may be larger than a message: then that is the answer. */
+function packed(answer: WireAnswer, asJson: boolean): Uint8Array {
+  try {
+    return packWire(answer, asJson)
+  } catch (error) {
+    const { step } = answer
+    return packWire({ v: 1, ok: false, error: { ...toWire(error), applied: 'unknown' }, ...(step && { step }) }, asJson)
   }
 }
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import { assign, setup } from 'xstate'
+import { assign, emit, enqueueActions, setup } from 'xstate'
 import { z } from 'zod'
-import { createSystem, defineActor, effect, memory, protocol } from './index.ts'
+import { createSystem, defineActor, effect, memory, packWire, protocol, unpackWire } from './index.ts'
 import { decodeRecord } from './step.ts'
+import { manualClock } from './testing/manual-clock.ts'
 
 const counterSays = protocol('counter', {
   events: { add: z.object({ by: z.number() }), reset: z.object({}) },
@@ -192,4 +193,112 @@ test('a failing step is recorded, the state stays, the asker is told; too many f
   expect(await ref.ask({ type: 'add', by: 1 })).toBe(3)
   await expect(ref.ask({ type: 'add', by: -1 })).rejects.toMatchObject({ code: 'ActorFailed' })
   await expect(ref.ask({ type: 'add', by: 1 })).rejects.toMatchObject({ code: 'ActorQuarantined' })
+})
+
+// ── Over the bus: a client that is not the node ──────────────────────────────────────────────────────────────────────
+
+const blobSays = protocol('blob', {
+  events: { make: z.object({ size: z.number() }), take: z.object({ text: z.string() }), shout: z.object({}) },
+  replies: { make: z.string(), take: z.number() },
+  emits: { shouted: z.object({ at: z.bigint(), bytes: z.instanceof(Uint8Array) }) },
+})
+const blob = defineActor(blobSays, {
+  logic: setup({ types: blobSays.types<{ kept: string[] }>() }).createMachine({
+    context: { kept: [] },
+    on: {
+      make: { actions: blobSays.reply('make', ({ event }) => 'x'.repeat(event.size)) },
+      take: {
+        actions: [
+          assign({ kept: ({ context, event }) => [...context.kept, event.text] }),
+          blobSays.reply('take', ({ event }) => event.text.length),
+        ],
+      },
+      shout: { actions: emit({ type: 'shouted' as const, at: 7n, bytes: Uint8Array.of(1) }) },
+    },
+  }),
+})
+
+test('an answer too large for a message is told as such, and the node goes on', async () => {
+  const world = memory()
+  await using _node = await createSystem({ actors: [blob], backend: world, shards: 1 })
+  await using client = await createSystem({ backend: world, shards: 1 })
+  const ref = client.get(blob, 'a')
+  // It does not even fit into a record.
+  await expect(ref.ask({ type: 'make', size: 800_000 })).rejects.toMatchObject({
+    code: 'MessageTooLarge',
+    applied: 'no',
+  })
+  // These do; all of them together do not fit into an answer.
+  for (let i = 0; i < 2; i++) await ref.ask({ type: 'take', text: 'x'.repeat(400_000) })
+  await expect(ref.snapshot()).rejects.toMatchObject({ code: 'MessageTooLarge' })
+  expect(await ref.ask({ type: 'make', size: 3 })).toBe('xxx')
+})
+
+test('a request too large for a message is refused at once; nothing is tried again', async () => {
+  const world = memory()
+  await using _node = await createSystem({ actors: [blob], backend: world, shards: 1 })
+  const clock = manualClock()
+  await using client = await createSystem({ backend: world, shards: 1, clock })
+  const ref = client.get(blob, 'a')
+  await expect(ref.ask({ type: 'take', text: 'x'.repeat(800_000) })).rejects.toMatchObject({
+    code: 'MessageTooLarge',
+    applied: 'no',
+  })
+  clock.advance(10_000)
+  expect(await ref.ask({ type: 'take', text: 'abc' })).toBe(3)
+})
+
+test('what is emitted arrives as it was emitted', async () => {
+  const world = memory()
+  await using _node = await createSystem({ actors: [blob], backend: world, shards: 1 })
+  await using client = await createSystem({ backend: world, shards: 1 })
+  const ref = client.get(blob, 'a')
+  const heard: unknown[] = []
+  ref.on('shouted', (event) => heard.push(event))
+  await ref.ask({ type: 'shout' })
+  await expect.poll(() => heard).toEqual([{ type: 'shouted', at: 7n, bytes: Uint8Array.of(1) }])
+})
+
+test('a full mailbox answers a local read with its error; a local send is dropped', async () => {
+  const tiny = defineActor(counterSays, { logic: counter.logic, mailbox: { messages: 0 } })
+  await using system = await createSystem({ actors: [tiny], shards: 1 })
+  const ref = system.get(tiny, 'a')
+  await expect(ref.snapshot()).rejects.toMatchObject({ code: 'MailboxFull' })
+  expect(() => ref.send({ type: 'add', by: 1 })).not.toThrow()
+})
+
+test('a client may not take the name of an actor: it would use up the numbers of its sends', async () => {
+  const world = memory()
+  await using node = await createSystem({ actors: [counter], backend: world, shards: 1 })
+  const { bus } = node.connection
+  const answers: unknown[] = []
+  const reply = bus.openReply((answer) => answers.push(answer === 'no-responders' ? answer : unpackWire(answer.data)))
+  const body = { event: { type: 'add', by: 1 }, command: { client: 'order/1', n: 1 } }
+  bus.publish('tr.default.c.main-0.counter.a', packWire(body), { reply: reply.subject })
+  await expect.poll(() => answers).toMatchObject([{ ok: false, error: { code: 'InvalidEvent', applied: 'no' } }])
+})
+
+test('more sends from one actor to another than a receiver remembers', async () => {
+  const manySays = protocol('many', { events: { go: z.object({ n: z.number() }) } })
+  const many = defineActor(manySays, {
+    logic: setup({ types: manySays.types<{ n: number }>() }).createMachine({
+      context: { n: 0 },
+      on: {
+        go: {
+          actions: enqueueActions(({ enqueue, event }) => {
+            for (let i = 0; i < event.n; i++) enqueue(counterSays.sendTo('sum', { type: 'add', by: 1 }))
+          }),
+        },
+      },
+    }),
+  })
+  await using system = await createSystem({ actors: [many, counter], shards: 1 })
+  const ref = system.get(many, 'm')
+  for (let round = 0; round < 6; round++) {
+    await ref.ask({ type: 'go', n: 250 })
+    const sum = system.get(counter, 'sum')
+    await expect
+      .poll(async () => (await sum.snapshot()).context, { timeout: 10_000 })
+      .toEqual({ count: (round + 1) * 250 })
+  }
 })

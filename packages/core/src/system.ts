@@ -261,10 +261,19 @@ class RunningSystem implements System {
     const { to, cause } = envelope
     const shard = this.#shardOf(to)
     const subject = cause.sender === undefined ? this.#subjects.command(shard, to) : this.#subjects.internal(shard, to)
+    if (envelope.kind === 'event' && envelope.command === undefined) {
+      bus.publish(subject, packWire(envelope))
+      return { close: () => {} }
+    }
     const reply = bus.openReply((answer) => {
       listener(answer === 'no-responders' ? answer : decodeAnswer(answer.data))
     })
-    bus.publish(subject, packWire(envelope), { reply: reply.subject })
+    try {
+      bus.publish(subject, packWire(envelope), { reply: reply.subject })
+    } catch (error) {
+      reply.close()
+      throw error
+    }
     return reply
   }
 

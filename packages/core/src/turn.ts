@@ -29,6 +29,7 @@ import {
   LogDamaged,
   LogUnavailable,
   MailboxFull,
+  MessageTooLarge,
   Moved,
   SystemStopped,
   TooManyOutstanding,
@@ -38,7 +39,7 @@ import {
 import { actorState } from './fold.ts'
 import { type HostState, type Input, type Intent, LogicHost, type Origin, type Outcome } from './logic-host.ts'
 import { Mailbox } from './mailbox.ts'
-import type { Clock, Entropy, Journal, Timer } from './ports.ts'
+import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES, type Timer } from './ports.ts'
 import { recover } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { parse } from './schema.ts'
@@ -50,6 +51,8 @@ const GROUP_MESSAGES = 256
 const GROUP_BYTES = 256 * 1024
 const GROUP_MS = 10
 const SMALL_STATE_BYTES = 4 * 1024
+/** A delivered send that no step has taken along gets a step of its own: nobody may send it again days later. */
+const SETTLE_MS = 5_000
 const STATE_EVERY_STEPS = 100
 const STATE_EVERY_BYTES = 256 * 1024
 
@@ -81,8 +84,8 @@ export interface ResidentOptions {
   readonly entropy: Entropy
   readonly runtime: EffectRuntime
   readonly onEmit: (event: Json, step: string) => void
-  /** Delivers one send: true when the receiver has committed it or will never take it, false when this node stopped first. */
-  readonly onSend: (send: OpenSend) => Promise<boolean>
+  /** Delivers one send; all of this actor's sends to that receiver up to `settled` are over. True when the receiver has committed it or will never take it, false when this node stopped first. */
+  readonly onSend: (send: OpenSend, settled: number) => Promise<boolean>
   readonly onLog: (text: string, data: object) => void
   /** This incarnation is over; the node forgets it. `fenced`: another writer has the actor. */
   readonly onLost: (why: TroupeError, fenced: boolean) => void
@@ -126,7 +129,11 @@ export class Resident {
   #at = 0
   #base = 0
   #sinceState = { steps: 0, bytes: 0 }
-  #delivered: number[] = []
+  readonly #sending = new Set<number>()
+  readonly #delivered = new Set<number>()
+  #settler: Timer | undefined
+  /** The tree of a failed step, until what its good steps intended is released. */
+  #broken: LogicHost | undefined
   #timer: Timer | undefined
   #lastActive: number
 
@@ -154,7 +161,7 @@ export class Resident {
       else group.forced = true
       this.#turning = true
       if (!(await this.#commit(group, this.#o.activation))) return
-      this.#phase = group.pauseMs === undefined ? 'running' : 'paused'
+      this.#phase = 'running'
       this.#release(group)
       if (this.#phase === 'running') this.#takeUp()
     } catch (error) {
@@ -190,9 +197,9 @@ export class Resident {
 
   /** Starts effects that were running, sends what was not delivered, arms timers. */
   #takeUp(): void {
+    for (const send of this.#settlement.sends) this.#deliver(send)
     if (this.#settlement.life.kind !== 'active') return
     this.#host?.resume()
-    for (const send of this.#settlement.sends) this.#deliver(send)
     this.#armTimer()
   }
 
@@ -205,15 +212,18 @@ export class Resident {
   async drain(): Promise<void> {
     this.#draining = true
     await this.#current
-    if (this.#phase === 'running' && this.#base !== this.#position) {
-      await this.#commit({ ...newGroup(), forced: true }, undefined)
+    if (this.#phase === 'running' && (this.#base !== this.#position || this.#delivered.size > 0)) {
+      const group = newGroup()
+      if (this.#delivered.size > 0) this.#settleStep(group)
+      await this.#commit(group, undefined)
     }
     this.#lose(new Moved(`'${this.#o.address}' moves to another node`))
   }
 
   /** True when leaving memory loses nothing that nobody else would take up. */
   idleSince(monotonic: number): boolean {
-    const open = this.#settlement.waiting(this.#o.clock.now()) + this.#settlement.sends.length
+    const sends = this.#settlement.sends.length - this.#delivered.size
+    const open = this.#settlement.waiting(this.#o.clock.now()) + sends
     const running = (this.#host?.openEffects ?? 0) + (this.#host?.openTimers ?? 0)
     const busy = this.#turning || !this.#mailbox.empty || this.#phase === 'activating' || this.#phase === 'paused'
     return (
@@ -225,7 +235,9 @@ export class Resident {
     if (this.#phase === 'lost') return
     this.#phase = 'lost'
     this.#timer?.cancel()
+    this.#settler?.cancel()
     this.#host?.close()
+    this.#broken?.close()
     const answer: WireAnswer = { v: 1, ok: false, error: toWire(why) }
     const untouched: WireAnswer = { v: 1, ok: false, error: { ...toWire(why), applied: 'no' } }
     for (const { route } of this.#mailbox.drain())
@@ -259,7 +271,8 @@ export class Resident {
   }
 
   #schedule(): void {
-    if (this.#turning || this.#phase !== 'running' || this.#draining || this.#mailbox.empty) return
+    if (this.#turning || this.#phase !== 'running' || this.#draining) return
+    if (this.#mailbox.empty && !this.#settleDue) return
     this.#turning = true
     this.#current = Promise.resolve().then(() => this.#turn())
   }
@@ -268,7 +281,7 @@ export class Resident {
 
   async #turn(): Promise<void> {
     try {
-      while (this.#phase === 'running' && !this.#draining && !this.#mailbox.empty) {
+      while (this.#phase === 'running' && !this.#draining && !(this.#mailbox.empty && !this.#settleDue)) {
         const group = this.#group()
         const committed = group.steps.length === 0 && !group.forced ? true : await this.#commit(group, undefined)
         if (!committed) return
@@ -298,7 +311,12 @@ export class Resident {
       if (this.#settlement.life.kind !== 'active' && group.steps.length > 0) break
       if (this.#o.clock.monotonic() >= until) break
     }
+    if (group.steps.length === 0 && this.#settleDue) this.#settleStep(group)
     return group
+  }
+
+  get #settleDue(): boolean {
+    return this.#delivered.size > 0 && this.#settler === undefined
   }
 
   #userStep(received: Received, group: Group): void {
@@ -425,13 +443,40 @@ export class Resident {
       this.#good = good
       group.intents.push(...outcome.intents)
     }
-    const delivered = this.#delivered.splice(0)
-    const complete: Step = delivered.length > 0 ? { ...finished, delivered } : finished
+    const complete: Step = { ...finished, ...this.#takeDelivered() }
     this.#seq = step.seq
     this.#at = step.at
     this.#settlement.apply(complete, origin.step)
     group.steps.push(complete)
     this.#noteReleases(complete, origin.step, group)
+  }
+
+  #takeDelivered(): { delivered?: number[] } {
+    if (this.#delivered.size === 0) return {}
+    const delivered = [...this.#delivered]
+    this.#delivered.clear()
+    this.#settler?.cancel()
+    this.#settler = undefined
+    return { delivered }
+  }
+
+  /** Nothing happens but that sends are over. */
+  #settleStep(group: Group): void {
+    const id = stepId(this.#o.address, this.#o.epoch, this.#seq + 1)
+    const cause = { causation: stepId(this.#o.address, this.#o.epoch, this.#seq), correlation: id }
+    const input = { kind: 'settled' } as const
+    const step: Step = {
+      seq: this.#seq + 1,
+      at: this.#now(),
+      input,
+      cause,
+      outcome: 'applied',
+      ...this.#takeDelivered(),
+    }
+    this.#seq = step.seq
+    this.#at = step.at
+    this.#settlement.apply(step, id)
+    group.steps.push(step)
   }
 
   #noteReleases(step: Step, id: string, group: Group): void {
@@ -509,7 +554,7 @@ export class Resident {
     const decision = directive(def.supervision ?? {}, this.#settlement.failures, step.at, entropy.random())
     const message = error instanceof Error ? error.message : String(error)
     const failure = new ActorFailed(`a step of '${address}' failed: ${message}`, { failure: encode(toError(error)) })
-    this.#host?.close()
+    this.#broken = this.#host
     this.#host = undefined
     if (this.#good !== undefined) {
       this.#host = this.#newHost()
@@ -521,7 +566,13 @@ export class Resident {
       decision.kind === 'restart'
         ? { directive: decision.kind, failures, inMs: decision.inMs }
         : { directive: decision.kind, failures }
-    return { ...this.#refusedStep(step, 'error', failure), supervision }
+    const refused = this.#refusedStep(step, 'error', failure)
+    if (decision.kind === 'restart') return { ...refused, supervision }
+    const own = refused.answers ?? []
+    const others = this.#settlement.asks.filter(({ id }) => own.every(({ ask }) => ask !== id))
+    const unanswered = toWire(new AskUnanswered(`'${address}' ended without answering`))
+    const answer: Answer = { ok: false, error: unanswered, step: stepId(address, this.#o.epoch, step.seq) }
+    return { ...refused, supervision, answers: [...own, ...others.map(({ id }) => ({ ask: id, answer }))] }
   }
 
   // ── Commit and release ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -529,7 +580,7 @@ export class Resident {
   async #commit(group: Group, activated: Activation | undefined): Promise<boolean> {
     const { journal, clock, subject, def } = this.#o
     if (def.persistence === 'volatile') return true
-    const bytes = encodeRecord(this.#record(group, activated))
+    const bytes = this.#bytes(this.#record(group, activated))
     const goOn = () => this.#phase !== 'lost'
     const fate = await append(journal, clock, { subject, expected: this.#position, bytes, goOn })
     switch (fate.kind) {
@@ -547,19 +598,22 @@ export class Resident {
         this.#lose(new LogDamaged(`'${this.#o.address}': ${fate.why}`), true)
         return false
       case 'refused':
-        this.#lose(
-          new LogUnavailable(
-            `the journal refused a step of '${this.#o.address}': ${fate.cause.message}`,
-            {},
-            fate.cause,
-          ),
-        )
+        this.#lose(refusal(this.#o.address, fate.cause))
         return false
       case 'abandoned':
         return false
       default:
         return assertNever(fate)
     }
+  }
+
+  /** A state that does not fit beside its steps stays where it is, and the tail behind it grows. */
+  #bytes(record: JournalRecord): Uint8Array {
+    const bytes = encodeRecord(record)
+    if (bytes.length <= PAYLOAD_BYTES || record.state === undefined || this.#base === 0) return bytes
+    const { state: _, ...rest } = record
+    this.#carriesState = false
+    return encodeRecord({ ...rest, base: this.#base })
   }
 
   #record(group: Group, activated: Activation | undefined): JournalRecord {
@@ -600,8 +654,10 @@ export class Resident {
       this.#armTimer()
       return
     }
-    // The group ended in a failure; what its good steps intended still stands, on the tree that was rebuilt.
-    this.#host?.release(group.intents.filter((intent) => intent.kind === 'action' || intent.kind === 'emit'))
+    // The group ended in a failure; what its good steps intended still stands. Their effects begin with the restart.
+    this.#broken?.release(group.intents.filter((intent) => intent.kind === 'action' || intent.kind === 'emit'))
+    this.#broken?.close()
+    this.#broken = undefined
     if (this.#settlement.life.kind !== 'active') {
       this.#host?.close()
       return
@@ -636,8 +692,21 @@ export class Resident {
     this.#routes.delete(ask)
   }
 
+  /** Called with the committed state: what it no longer lists is known to be over after any crash. */
   #deliver(send: OpenSend): void {
-    void this.#o.onSend(send).then((settled) => settled && this.#delivered.push(send.n))
+    if (this.#sending.has(send.n)) return
+    this.#sending.add(send.n)
+    const settled = Math.min(...this.#settlement.sends.filter(({ to }) => to === send.to).map(({ n }) => n)) - 1
+    void this.#o.onSend(send, settled).then((over) => {
+      this.#sending.delete(send.n)
+      if (!over || this.#phase === 'lost') return
+      this.#delivered.add(send.n)
+      // Usually the next step takes it along.
+      this.#settler ??= this.#o.clock.after(SETTLE_MS, () => {
+        this.#settler = undefined
+        this.#schedule()
+      })
+    })
   }
 
   #armTimer(): void {
@@ -684,6 +753,12 @@ export class Resident {
     const status = life.kind === 'quarantined' ? 'error' : life.kind === 'active' ? seen.status : life.kind
     return { ...seen, status, seq: this.#seq }
   }
+}
+
+function refusal(address: Address, cause: Error): TroupeError {
+  const what = `the journal refused a step of '${address}': ${cause.message}`
+  // Asking again would meet the same refusal; nothing was stored.
+  return cause instanceof MessageTooLarge ? new MessageTooLarge(what, {}, cause) : new LogUnavailable(what, {}, cause)
 }
 
 function newGroup(): Group {
