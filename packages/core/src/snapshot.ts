@@ -59,7 +59,13 @@ export function persistedShape(tree: TreeState): object {
   if (tree.nodes === undefined) return { ...snap }
   const children = Object.entries(tree.children ?? {}).map(([id, child]) => [
     id,
-    { snapshot: persistedShape(child), src: child.src, systemId: child.systemId, syncSnapshot: child.sync },
+    {
+      snapshot: persistedShape(child),
+      src: child.src,
+      // The name of an actor that has ended may belong to another by now.
+      systemId: child.running ? child.systemId : undefined,
+      syncSnapshot: child.sync,
+    },
   ])
   const history = Object.entries(tree.history ?? {}).map(([key, ids]) => [key, ids.map((id) => ({ id }))])
   return {
@@ -86,6 +92,7 @@ export function* pairsOf(actor: InsideActor, tree: TreeState): Iterable<readonly
 export function fillActor(actor: InsideActor, tree: TreeState, refs: RefCodec): void {
   const content = decode(tree.snap, refs)
   if (typeof content === 'object' && content !== null) Object.assign(actor._snapshot, content)
+  if (tree.systemId !== undefined) actor.systemId = tree.systemId
   if (tree.nodes !== undefined) actor._snapshot._nodes = tree.nodes.map((id) => nodeOf(actor, id))
 }
 

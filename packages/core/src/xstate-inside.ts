@@ -147,7 +147,7 @@ export interface InsideLogic {
 export interface InsideActor {
   id: string
   sessionId: string
-  readonly systemId: string | undefined
+  systemId: string | undefined
   src: unknown
   logic: InsideLogic
   options: { readonly id?: string; readonly input?: unknown; readonly [name: string]: unknown }
@@ -162,6 +162,7 @@ export interface InsideActor {
   _initState(persisted: unknown): void
   _send(event: InsideEvent): void
   _error(error: unknown): void
+  _stop(): void
   start(): void
 }
 
