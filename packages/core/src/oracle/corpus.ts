@@ -1,0 +1,9 @@
+import { actions } from './corpus-actions.ts'
+import { children } from './corpus-children.ts'
+import { effects } from './corpus-effects.ts'
+import { failures } from './corpus-failures.ts'
+import { states } from './corpus-states.ts'
+import { timers } from './corpus-timers.ts'
+import type { Case } from './script.ts'
+
+export const corpus: readonly Case[] = [...states, ...timers, ...effects, ...children, ...actions, ...failures]
