@@ -19,8 +19,10 @@ export async function ensurePool(
   try {
     answer = await runtime.ask(says, POOL_KEY, { type: 'ensure' }, { timeoutMs: ENSURE_MS })
   } catch (error) {
-    if (error instanceof TroupeError) return 'unknown'
-    throw error
+    if (!(error instanceof TroupeError)) throw error
+    return error.retryable
+      ? 'unknown'
+      : new PoolUnavailable(`'${says.type}' cannot be asked: ${error.message}`, {}, error)
   }
   const { state, reason, output = [] } = parseAs(says.replies.ensure, answer, `the answer of '${says.type}'`)
   switch (state) {

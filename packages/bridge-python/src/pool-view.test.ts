@@ -1,4 +1,5 @@
 import {
+  ActorQuarantined,
   type BusMessage,
   type Connection,
   type EffectClass,
@@ -7,6 +8,7 @@ import {
   packWire,
   Subjects,
   seededEntropy,
+  Timeout,
   unpackWire,
 } from '@troupe/core'
 import { manualClock } from '@troupe/core/testing'
@@ -219,6 +221,7 @@ test('members/1: another nonce under the name of a worker is another worker', as
   const { result } = await call('a')
   const again = new Worker('one', 1, 'second')
   again.beat()
+  worker.goodbye('late word of the first')
   await settle()
   await again.done(2)
   expect(await result).toBe(2)
@@ -293,6 +296,46 @@ test('pool-view/5: after a lost connection a call is repeated under its id', asy
   expect(await result).toBe('kept')
 })
 
+test('members/3: while this node is cut off no worker is lost; what nobody hears afterwards may have been done', async () => {
+  const worker = new Worker('one')
+  worker.beat()
+  await settle()
+  const kept = await call('a', 'write', 60_000)
+  here.cut()
+  await pass(10_000)
+  here.heal()
+  await settle()
+  expect(worker.calls).toHaveLength(2)
+  await worker.done(1)
+  expect(await kept.result).toBe(1)
+  const lost = await call('b', 'write', 60_000)
+  here.cut()
+  await pass(500)
+  worker.say({ kind: 'hello', python: '3', lock: 'l' })
+  here.heal()
+  await settle()
+  worker.deaf()
+  worker.say({ kind: 'hello', python: '3', lock: 'l' })
+  await settle()
+  await expect(lost.result).rejects.toMatchObject({ code: 'EffectOutcomeUnknown' })
+})
+
+test('pool-view/1: workers with equal room take turns', async () => {
+  const workers = [new Worker('one'), new Worker('two')]
+  for (const worker of workers) worker.beat()
+  await settle()
+  for (const fn of ['a', 'b', 'c', 'd']) {
+    const { result } = await call(fn)
+    await workers.find(({ calls }) => calls.at(-1)?.fn === fn)?.done(fn)
+    await pass(1)
+    expect(await result).toBe(fn)
+  }
+  expect(workers.map(namesOf)).toEqual([
+    ['a', 'c'],
+    ['b', 'd'],
+  ])
+})
+
 test('pool-view/6: without a worker the pool is asked; when none will come all who wait are told', async () => {
   poolSays = async () => ({ state: 'failed', size: 1, ready: 0, reason: 'exit code 1', output: ['ImportError'] })
   const [first, second] = [await call('a'), await call('b')]
@@ -302,6 +345,26 @@ test('pool-view/6: without a worker the pool is asked; when none will come all w
   await expect(first.result).rejects.toMatchObject(told)
   await expect(second.result).rejects.toMatchObject(told)
   expect(asked).toEqual(['main ensure'])
+})
+
+test('pool-view/6: a pool that is quarantined is told as such; one that nobody hosts now is asked again', async () => {
+  poolSays = () => Promise.reject(new ActorQuarantined('too many failures'))
+  const refused = await call('a')
+  await pass(150)
+  await expect(refused.result).rejects.toMatchObject({
+    code: 'PoolUnavailable',
+    message: expect.stringContaining('too many'),
+  })
+  poolSays = () => Promise.reject(new Timeout('nobody'))
+  const waiting = await call('b')
+  await pass(150)
+  await pass(1_000)
+  expect(asked).toHaveLength(3)
+  const worker = new Worker('by hand')
+  worker.beat()
+  await settle()
+  await worker.done(1)
+  expect(await waiting.result).toBe(1)
 })
 
 test('pool-view/6: the pool is not asked while a worker lives, whoever started it', async () => {
@@ -314,6 +377,18 @@ test('pool-view/6: the pool is not asked while a worker lives, whoever started i
   await worker.done(1)
   expect(await result).toBe(1)
   expect(asked).toEqual([])
+})
+
+test('an answer that cannot be read ends its call, not the pool', async () => {
+  const worker = new Worker('one')
+  worker.beat()
+  await settle()
+  const { result } = await call('a')
+  await worker.answer({ nonsense: true })
+  await expect(result).rejects.toMatchObject({ code: 'ResultNotSerializable', applied: 'unknown' })
+  const next = await call('b')
+  await worker.done(1)
+  expect(await next.result).toBe(1)
 })
 
 test('a stopped system ends all calls', async () => {

@@ -29,12 +29,12 @@ import { evidenceOf, Trails } from './trail.ts'
 
 const QUEUED = 10_000
 const DEATHS = 2
-/** Cancellations that did not come from here; more are taken for the function's own doing. */
-const CANCELLATIONS = 3
 const ANSWER_MS = 300
+const RETRY_MS = 1_000
 /** Workers that live answer a hello within this. */
 const LOOK_MS = 150
-const RETRY_MS = 1_000
+/** Cancellations that did not come from here; more are taken for the function's own doing. */
+const CANCELLATIONS = 3
 
 interface Run {
   readonly member: Member
@@ -230,10 +230,7 @@ export class PoolView implements Shared {
     this.#cancel(call, 'its deadline has passed')
     if (run !== undefined) call.request.evidence({ fn, worker: run.member.worker, wallMs: timeoutMs })
     const what = `${this.#pool}.${fn}: no ${call.maybeStarted || run ? 'answer' : 'free worker'} within ${timeoutMs} ms`
-    const { length: waiting } = this.#queue
-    call.fail(
-      call.maybeStarted || run ? new Timeout(what, { timeoutMs }) : new NoFreeWorker(what, { timeoutMs, waiting }),
-    )
+    call.fail(call.maybeStarted || run ? new Timeout(what, { timeoutMs }) : new NoFreeWorker(what, { timeoutMs }))
   }
 
   // ── Without workers ─────────────────────────────────────────────────────────────────────────────────────────────────

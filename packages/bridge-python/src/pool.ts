@@ -6,7 +6,7 @@ import { type FunctionOptions, pythonFunction } from './function.ts'
 import { pythonWorker, type WorkerOptions } from './worker.ts'
 
 export interface PoolOptions extends WorkerOptions {
-  /** Workers. @defaultValue 2 */
+  /** Workers of a pool that never ran; later `scale` and `start` say how many. @defaultValue 2 */
   readonly size?: number
   /** Starts in a row that may fail before the pool gives a worker up. @defaultValue 5 */
   readonly maxFailedStarts?: number

@@ -40,10 +40,18 @@ export interface WorkerOptions {
 export function pythonWorker(options: WorkerOptions): WorkerLogic {
   return resource<WorkerInput, WorkerStop>((input, { sendBack, receive, runtime }) => {
     if (runtime === undefined) throw new LogicRefused('Python workers can be held inside a Troupe system only')
+    if ((options.servers ?? runtime.servers).length === 0) {
+      sendBack(cannotStart(NEEDS_NATS, runtime.clock.now()))
+      return () => {}
+    }
     const worker = new HeldWorker(options, input, runtime, sendBack)
     receive(() => worker.stop())
     return () => worker.release()
   })
+}
+
+function cannotStart(reason: string, at: number): WorkerEnd {
+  return { type: 'worker.exited', at, reason, output: [] }
 }
 
 interface Identity {
@@ -143,8 +151,7 @@ class HeldWorker {
 
 function commandOf(options: WorkerOptions, { pool, worker, nonce }: Identity, runtime: EffectRuntime): Command {
   const { app, slots = 1, env = {}, pythonPath: folders = [], servers = runtime.servers } = options
-  if (servers.length === 0) throw new LogicRefused(NEEDS_NATS)
-  const { inherited, creds = undefined } = pythonEnvironment()
+  const { inherited, creds } = pythonEnvironment()
   const credentials = options.creds ?? creds
   const path = [...folders, inherited['PYTHONPATH']].filter((folder) => folder !== undefined && folder !== '')
   return {
@@ -154,9 +161,11 @@ function commandOf(options: WorkerOptions, { pool, worker, nonce }: Identity, ru
       ...['--nats', servers.join(','), '--namespace', runtime.namespace, '--parent', `${process.pid}`],
       ...(credentials === undefined ? [] : ['--creds', credentials]),
     ],
-    env: { ...inherited, ...env, ...(path.length > 0 && { PYTHONPATH: path.join(delimiter) }) },
+    env: { ...LAST_WORDS, ...inherited, ...env, ...(path.length > 0 && { PYTHONPATH: path.join(delimiter) }) },
   }
 }
 
+/** So that what a dying worker has to say is among its last lines. */
+const LAST_WORDS = { PYTHONUNBUFFERED: '1', PYTHONFAULTHANDLER: '1' }
 const NEEDS_NATS =
   "Python workers need a NATS server: createSystem({ backend: nats() }) from '@troupe/core/nats', or pool({ servers })"
