@@ -11,7 +11,12 @@ import { encodeRecord, type JournalRecord } from './step.ts'
 import { Stage, type World, world } from './testing/stage.ts'
 
 const says = protocol('shelf', {
-  events: { put: z.object({ n: z.number() }), fill: z.object({ size: z.number() }), go: z.object({}), wait: z.object({}) },
+  events: {
+    put: z.object({ n: z.number() }),
+    fill: z.object({ size: z.number() }),
+    go: z.object({}),
+    wait: z.object({}),
+  },
   replies: { wait: z.string() },
 })
 
@@ -46,7 +51,8 @@ beforeEach(async () => {
   here = await world()
 })
 
-const stage = (def: AnyActorDef = shelf(), epoch = 1, journal = {}) => new Stage({ def, ...here, epoch, journal }).activate()
+const stage = (def: AnyActorDef = shelf(), epoch = 1, journal = {}) =>
+  new Stage({ def, ...here, epoch, journal }).activate()
 const fill = (size: number) => ({ type: 'fill', size })
 const put = (n: number) => ({ type: 'put', n })
 
@@ -61,7 +67,8 @@ async function written(def = shelf()): Promise<Stage> {
   return actor
 }
 
-const recovered = (actor: Stage, def = shelf()) => recover(actor.journal, actor.subject, actor.address, def, logicHash(def))
+const recovered = (actor: Stage, def = shelf()) =>
+  recover(actor.journal, actor.subject, actor.address, def, logicHash(def))
 
 /** The same log with one record changed, in a world of its own. */
 async function rewritten(actor: Stage, change: (record: JournalRecord, index: number) => JournalRecord | undefined) {
@@ -79,7 +86,12 @@ async function rewritten(actor: Stage, change: (record: JournalRecord, index: nu
 }
 
 test('an actor without a record is new', async () => {
-  expect(await recovered(new Stage({ def: shelf(), ...here }))).toMatchObject({ position: 0, prev: '', epoch: 0, seq: 0 })
+  expect(await recovered(new Stage({ def: shelf(), ...here }))).toMatchObject({
+    position: 0,
+    prev: '',
+    epoch: 0,
+    seq: 0,
+  })
 })
 
 test('a small state is read from the newest record alone', async () => {
@@ -87,13 +99,7 @@ test('a small state is read from the newest record alone', async () => {
   actor.ask(put(3))
   await actor.quiet()
   const alone = { read: () => expect.unreachable('the newest record carries the state') }
-  const found = await recover(
-    { ...actor.journal, ...alone },
-    actor.subject,
-    actor.address,
-    shelf(),
-    logicHash(shelf()),
-  )
+  const found = await recover({ ...actor.journal, ...alone }, actor.subject, actor.address, shelf(), logicHash(shelf()))
   expect(found).toMatchObject({ position: 2, seq: 2, base: 2, epoch: 1 })
 })
 
@@ -157,8 +163,14 @@ describe('recovery/2: what cannot be reached as recorded is not served', () => {
   })
 
   test.each<[string, (record: JournalRecord, index: number) => JournalRecord | undefined]>([
-    ['a changed byte in the base state', (r, i) => (i === 0 && r.state ? { ...r, state: { ...r.state, at: r.state.at + 1 } } : r)],
-    ['a changed step in the middle', (r, i) => (i === 5 ? { ...r, steps: r.steps.map((s) => ({ ...s, at: s.at + 1 })) } : r)],
+    [
+      'a changed byte in the base state',
+      (r, i) => (i === 0 && r.state ? { ...r, state: { ...r.state, at: r.state.at + 1 } } : r),
+    ],
+    [
+      'a changed step in the middle',
+      (r, i) => (i === 5 ? { ...r, steps: r.steps.map((s) => ({ ...s, at: s.at + 1 })) } : r),
+    ],
     ['a missing record', (r, i) => (i === 5 ? undefined : r)],
     ['a missing base', (r, i) => (i === 0 ? undefined : r)],
     ['a record that says it is of another actor', (r, i) => (i === 5 ? { ...r, actor: 'shelf/other' } : r)],
@@ -195,7 +207,7 @@ describe('recovery/2: what cannot be reached as recorded is not served', () => {
     const actor = await written()
     await expect(recovered(actor, shelf(2))).rejects.toMatchObject({
       code: 'StateDiverged',
-      details: { cause: 'machine-changed', step: 'shelf/k#1:6' },
+      details: { cause: 'code-changed', step: 'shelf/k#1:6' },
     })
   })
 
@@ -228,7 +240,10 @@ describe('a state of an older version', () => {
   test('is refused without an upgrade, and by older code', async () => {
     const first = await stage()
     expect((await stage(upgraded(), 2)).lost).toMatchObject({ code: 'StateDiverged' })
-    await stage(upgraded((context) => context), 3)
+    await stage(
+      upgraded((context) => context),
+      3,
+    )
     expect((await stage(shelf(), 4)).lost).toMatchObject({ code: 'StateDiverged' })
     expect(first.lost).toBeUndefined()
   })
@@ -243,7 +258,10 @@ describe('a state of an older version', () => {
       defineActor(parentSays, {
         version,
         upgrade: (context) => ({ ...Object(context), renamed: true }),
-        logic: setup({ types: parentSays.types<{ kid?: { send(event: object): void } }>(), actors: { child } }).createMachine({
+        logic: setup({
+          types: parentSays.types<{ kid?: { send(event: object): void } }>(),
+          actors: { child },
+        }).createMachine({
           context: {},
           on: {
             grow: { actions: assign({ kid: ({ spawn }) => spawn('child', { id: 'kid' }) }) },

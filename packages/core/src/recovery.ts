@@ -6,13 +6,13 @@
  * 2. A state that cannot be reached as recorded is `StateDiverged`; records that are missing or unreadable are `LogDamaged`.
  */
 import type { AnyActorDef } from './actor.ts'
-import { hashOfBytes } from './codec.ts'
-import { LogDamaged, StateDiverged } from './errors.ts'
+import { decode, encode, HASH_VERSION, hashOf, hashOfBytes, type Json, type RefCodec } from './codec.ts'
+import { LogDamaged, LogUnavailable, StateDiverged } from './errors.ts'
 import { Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
 import type { Journal } from './ports.ts'
 import { Settlement } from './settlement.ts'
-import { decodeRecord, type JournalRecord } from './step.ts'
+import { type ActorState, decodeRecord, type JournalRecord } from './step.ts'
 
 export interface Recovered {
   /** Position of the newest record; what the next append expects. 0: the actor is new. */
@@ -53,10 +53,18 @@ export async function recover(
   const { epoch, writer } = record
   const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer }
   if (record.state !== undefined) {
+    checkState(record, record.state)
     const { seq, at, host, settlement } = upgraded(record.state, def)
     return { ...identity, seq, at, base: last.position, host, settlement: new Settlement(settlement) }
   }
-  const fold = await foldFrom(journal, subject, address, record, new Fold(address, def, logicHash), def)
+  const fold = await foldFrom(
+    journal,
+    subject,
+    address,
+    { ...identity, record },
+    new Fold(address, def, logicHash),
+    def,
+  )
   return {
     ...identity,
     seq: fold.seq,
@@ -67,35 +75,49 @@ export async function recover(
   }
 }
 
+/** The chain is followed to its end before anything is folded: bytes that were changed are not a machine that was changed. */
 async function foldFrom(
   journal: Journal,
   subject: string,
   address: string,
-  newest: JournalRecord,
+  newest: { readonly position: number; readonly prev: string; readonly record: JournalRecord },
   fold: Fold,
   def: AnyActorDef,
 ): Promise<Fold> {
+  const { base } = newest.record
+  const damaged = (what: string) => new LogDamaged(`'${address}': ${what}`, { address })
+  const tail: JournalRecord[] = []
   let prev: string | undefined
-  for await (const entry of journal.read(subject, { from: newest.base })) {
+  for await (const entry of journal.read(subject, { from: base })) {
+    if (entry.position > newest.position) break // appended since: the next append will tell
     const record = decodeRecord(entry.bytes, address)
-    if (prev === undefined) {
-      if (record.state === undefined)
-        throw new LogDamaged(`'${address}': position ${newest.base} carries no state`, { address })
-      fold.startFrom(upgraded(record.state, def))
-    } else {
-      if (record.prev !== prev)
-        throw new LogDamaged(`'${address}': the chain breaks at position ${entry.position}`, { address })
-      const divergence = fold.apply(record)
-      if (divergence !== undefined) {
-        throw new StateDiverged(`'${address}' cannot be folded to its recorded state: ${divergence.cause}`, {
-          ...divergence,
-        })
-      }
-    }
+    if (prev === undefined && entry.position !== base) throw damaged(`position ${base} is missing`)
+    if (prev !== undefined && record.prev !== prev) throw damaged(`the chain breaks at position ${entry.position}`)
+    tail.push(record)
     prev = hashOfBytes(entry.bytes)
   }
-  if (prev === undefined) throw new LogDamaged(`'${address}': nothing from position ${newest.base} on`, { address })
+  if (prev !== newest.prev) {
+    // Reads may lag behind the leader, which knows the newest record: never go on from an older state.
+    throw new LogUnavailable(`'${address}': the log could not be read up to position ${newest.position}; try again`)
+  }
+  const [first, ...rest] = tail
+  if (first?.state === undefined) throw damaged(`position ${base} carries no state`)
+  checkState(first, first.state)
+  fold.startFrom(upgraded(first.state, def))
+  for (const record of rest) {
+    const divergence = fold.apply(record)
+    if (divergence === undefined) continue
+    throw new StateDiverged(`'${address}' cannot be folded to its recorded state: ${divergence.cause}`, {
+      ...divergence,
+    })
+  }
   return fold
+}
+
+function checkState({ actor, hash, hashVersion }: JournalRecord, state: ActorState): void {
+  if (hashVersion === HASH_VERSION && hashOf(state) !== hash) {
+    throw new LogDamaged(`'${actor}': the recorded state is not the one that was hashed`, { address: actor })
+  }
 }
 
 /** A state of an older version, made one of today's by the definition's own `upgrade`. */
@@ -109,8 +131,26 @@ function upgraded(state: NonNullable<JournalRecord['state']>, def: AnyActorDef):
     )
   }
   const { tree } = state.host
-  const snap = typeof tree.snap === 'object' && tree.snap !== null && !Array.isArray(tree.snap) ? tree.snap : {}
-  const context = def.upgrade(Reflect.get(snap, 'context'), state.version)
-  const host = { ...state.host, tree: { ...tree, snap: { ...snap, context: JSON.parse(JSON.stringify(context)) } } }
+  const snap: { readonly [name: string]: Json } = isRecord(tree.snap) ? tree.snap : {}
+  const refs = opaqueRefs()
+  const context = def.upgrade(decode(snap['context'] ?? null, refs), state.version)
+  const host = { ...state.host, tree: { ...tree, snap: { ...snap, context: encode(context, refs, 'context') } } }
   return { ...state, version, host }
+}
+
+/** No tree is there yet: a reference is carried over as a token that means itself. */
+function opaqueRefs(): RefCodec {
+  const known = new Map<object, { readonly path: string; readonly id: string }>()
+  return {
+    nameOf: (value) => known.get(value),
+    find: (path, id) => {
+      const reference = Object.freeze({ path, id })
+      known.set(reference, reference)
+      return reference
+    },
+  }
+}
+
+function isRecord(value: Json): value is { readonly [name: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

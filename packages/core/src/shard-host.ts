@@ -266,7 +266,7 @@ export function logicHash(def: AnyActorDef): string {
 function withFunctions(config: object): string {
   const seen = new Set<unknown>()
   return JSON.stringify(config, (_key, value: unknown) => {
-    if (typeof value === 'function') return `${value}`
+    if (typeof value === 'function' || typeof value === 'bigint') return `${value}`
     if (typeof value === 'object' && value !== null) {
       if (seen.has(value)) return undefined
       seen.add(value)
