@@ -1,4 +1,4 @@
-import { choice, float, study } from '@troupe/actors'
+import { choice, float, type ObjectiveInput, study } from '@troupe/actors'
 import { optuna, pool } from '@troupe/bridge-python'
 import { createSystem, effect, type JournalRecord, type System } from '@troupe/core'
 import { nats } from '@troupe/core/nats'
@@ -77,17 +77,9 @@ test('a DSPy program is called by name and assignment; its model calls come back
 test('a study asks Optuna in a worker for its parameters; the same study asks for the same', async () => {
   const workers = pool('optimizer', { app: 'troupe_demo.optimizer:app', size: 1 })
   const space = { x: float(-4, 4), shape: choice(['flat', 'steep']) }
-  const objective = effect(
-    'bowl',
-    'idempotent',
-    async ({
-      trial: { params },
-    }: {
-      readonly trial: { readonly params: { readonly x: number; readonly shape: string } }
-    }) => ({
-      value: (params.x - 1) ** 2 * (params.shape === 'flat' ? 1 : 4),
-    }),
-  )
+  const objective = effect('bowl', 'idempotent', async ({ trial: { params } }: ObjectiveInput<typeof space>) => ({
+    value: (params.x - 1) ** 2 * (params.shape === 'flat' ? 1 : 4),
+  }))
   const bowl = study('bowl', {
     space,
     direction: 'minimize',
