@@ -1,8 +1,8 @@
 /**
  * Answers the model calls of workers: `tr.<ns>.llm.complete` and `tr.<ns>.llm.cancel` over the bus.
  *
- * 1. A call (id and request) reaches the provider at most once here: a repeat re-attaches while it runs, then gets the
- *    kept answer for 60 s.
+ * 1. A call (id and request) that is answered reaches the provider once here: a repeat re-attaches while it runs, then gets
+ *    the kept answer for 60 s. A failure is not kept: the same call may be tried again.
  * 2. Every admitted call ends with exactly one `ok` or `err` frame to the reply subject it named last, and hears `hb`
  *    every 500 ms until then. A stopped service goes silent instead: the worker asks again and another node answers.
  * 3. A cancelled job's later calls are refused for 10 min, whatever is kept.
@@ -113,8 +113,8 @@ export function serveModels(options: ServeModels): ModelService {
     open.delete(call.key)
     call.deadline?.cancel()
     if (stopped) return
-    const text = outcome.kind === 'ok' ? outcome.answer.text : outcome.error.message
-    kept.put(call.key, outcome, Buffer.byteLength(text) + ENTRY_BYTES)
+    // Only answers: a call that failed may be tried again under its id, and must then reach the provider.
+    if (outcome.kind === 'ok') kept.put(call.key, outcome, Buffer.byteLength(outcome.answer.text) + ENTRY_BYTES)
     send(call.reply, () => finalFrames(call, model.name, outcome, call.reply))
   }
 
