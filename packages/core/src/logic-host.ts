@@ -20,6 +20,7 @@ import { type EffectClass, effectOf } from './effect.ts'
 import { EffectOutcomeUnknown, LogicRefused, NotSerializable, toWire } from './errors.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { dumpTree, fillActor, pairsOf, persistedShape, type TreeState } from './snapshot.ts'
+import type { Step } from './step.ts'
 import { type Draw, installTape, play, record } from './tape.ts'
 import {
   BUILTIN_ACTIONS,
@@ -210,7 +211,7 @@ export class LogicHost implements HostSeam {
         this.#effects.delete(path)
         if (this.#phase === 'step') {
           add(this.#made, 'stopped', path)
-          if (actor._snapshot.status === 'error') this.#stopBelow(path)
+          if (actor._snapshot.status === 'error' || actor._processingStatus === 0) this.#stopBelow(path)
         }
       }
       unregister(actor)
@@ -264,6 +265,7 @@ export class LogicHost implements HostSeam {
       case 'init': {
         this.#actors.set('', this.#root)
         this.#root.options = { ...this.#root.options, input: this.#decoded(input.event) }
+        Object.assign(this.#root, { _snapshot: undefined }) // what `self` shows while the first state is made
         this.#root._initState(undefined)
         this.#root.start()
         return
@@ -502,17 +504,22 @@ export class LogicHost implements HostSeam {
   }
 
   /** The recorded name and class of the effect behind an input. */
-  effectAt(path: string): { readonly name: string; readonly class: EffectClass; readonly id: string } | undefined {
+  effectAt(path: string): NonNullable<Step['effect']> | undefined {
     const running = this.#effects.get(path)
-    return running && { name: running.name, class: running.class, id: this.#effectId(path, running) }
+    if (running === undefined) return undefined
+    const { name, class: effectClass } = running
+    return { id: this.#effectId(path, running), name, class: effectClass, attempt: this.#attempt(path) }
   }
+
+  #attempt = (path: string): number => (this.#resumed.has(path) ? 2 : 1)
 
   /**
    * XState lets the children of an actor that threw run on, where no parent and no saved state can reach them. A restart
-   * could not bring them back, so they end with it.
+   * could not bring them back, so they end with it. Neither does it stop what an actor made that was stopped before its start.
    */
   #stopBelow(path: string): void {
-    for (const [below, actor] of [...this.#actors]) {
+    const all = [...this.#actors].sort(([a], [b]) => (a < b ? -1 : 1)) // their order is another after a restart
+    for (const [below, actor] of all) {
       if (!below.startsWith(`${path}/`)) continue
       actor.system._unregister(actor)
       actor._stop()
@@ -576,7 +583,7 @@ export class LogicHost implements HostSeam {
     const running = this.#effects.get(path)
     return {
       effectId: running === undefined ? path : this.#effectId(path, running),
-      attempt: this.#resumed.has(path) ? 2 : 1,
+      attempt: this.#attempt(path),
       cause: { correlation: running?.origin.correlation ?? '', causation: running?.origin.step ?? '' },
       runtime: this.#options.runtime,
       evidence: (data) => this.#evidence.set(path, { ...this.#evidence.get(path), ...data }),

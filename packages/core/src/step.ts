@@ -76,6 +76,8 @@ export interface Step {
     readonly id: string
     readonly name: string
     readonly class: EffectClass
+    /** 2 when the work may have begun before. */
+    readonly attempt?: number
     readonly evidence?: Json
   }
   /** Asks that this step ended. */
@@ -105,6 +107,7 @@ export interface ActorState {
 }
 
 export interface Activation {
+  readonly namespace?: string
   readonly node: string
   readonly pid: number
   readonly at: number
@@ -168,5 +171,11 @@ function isRecord(value: unknown): value is JournalRecord {
   if (typeof value !== 'object' || value === null) return false
   const has = (name: string, type: string) => typeof Reflect.get(value, name) === type
   const texts = ['actor', 'writer', 'prev', 'logic', 'hash'].every((name) => has(name, 'string'))
-  return texts && has('epoch', 'number') && has('base', 'number') && Array.isArray(Reflect.get(value, 'steps'))
+  return (
+    Reflect.get(value, 'v') === RECORD_VERSION &&
+    texts &&
+    has('epoch', 'number') &&
+    has('base', 'number') &&
+    Array.isArray(Reflect.get(value, 'steps'))
+  )
 }

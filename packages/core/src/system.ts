@@ -131,7 +131,7 @@ class RunningSystem implements System {
   constructor(parts: Parts) {
     const { node, connection, record, clock, entropy, defs, onLog } = parts
     this.#parts = parts
-    this.#activation = activationFacts(node, clock)
+    this.#activation = { namespace: connection.namespace, ...activationFacts(node, clock) }
     this.#idRoot = entropy.hex(80)
     this.#record = record
     this.node = node

@@ -27,6 +27,7 @@ export interface StageOptions {
   readonly connection: Connection
   readonly clock: ManualClock
   readonly seed?: number | string
+  readonly logicHash?: string
   /** Replaces parts of the journal below the script. */
   readonly journal?: Partial<Journal>
 }
@@ -60,7 +61,7 @@ export class Stage {
   lost: { readonly code: string; readonly fenced: boolean } | undefined
   readonly #n = new Map<string, number>()
 
-  constructor({ def, key = 'k', epoch = 1, connection, clock, seed = epoch, journal = {} }: StageOptions) {
+  constructor({ def, key = 'k', epoch = 1, connection, clock, seed = epoch, journal = {}, ...more }: StageOptions) {
     const entropy = seededEntropy(seed)
     const subjects = new Subjects(connection.namespace)
     this.address = addressOf(def.protocol.type, key)
@@ -70,10 +71,19 @@ export class Stage {
     this.resident = new Resident({
       address: this.address,
       def,
-      logicHash: logicHash(def),
+      logicHash: more.logicHash ?? logicHash(def),
       epoch,
       subject: this.subject,
-      activation: { node: `node-${epoch}`, pid: 1, at: clock.now(), app: 'a', runtime: 'r', xstate: 'x', nodejs: 'n' },
+      activation: {
+        namespace: 'default',
+        node: `node-${epoch}`,
+        pid: 1,
+        at: clock.now(),
+        app: 'a',
+        runtime: 'r',
+        xstate: 'x',
+        nodejs: 'n',
+      },
       journal: this.journal,
       clock,
       entropy,
