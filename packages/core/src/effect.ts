@@ -3,6 +3,7 @@
  * promise logic with a name and a class, so it is invoked, spawned and nested like any other actor logic.
  */
 import {
+  type AnyEventObject,
   type CallbackActorLogic,
   type EventObject,
   fromCallback,
@@ -66,7 +67,7 @@ export function effect<I, O>(
 
 export interface ResourceContext<Event extends EventObject> {
   /** Sends an event to the machine that holds the resource. */
-  sendBack(event: EventObject): void
+  sendBack(event: AnyEventObject): void
   /** Events the machine sends to the resource. */
   receive(listener: (event: Event) => void): void
   readonly runtime: EffectRuntime | undefined

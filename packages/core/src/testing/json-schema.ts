@@ -49,7 +49,7 @@ function check(root: Schema, given: Schema, data: unknown, path: string): string
   }
   if (Array.isArray(data) && isSchema(schema['items'])) {
     const { items } = schema
-    data.forEach((item, i) => found.push(...check(root, items, item, `${path}[${i}]`)))
+    for (const [i, item] of data.entries()) found.push(...check(root, items, item, `${path}[${i}]`))
   }
   if (isSchema(data)) {
     const { required, properties, additionalProperties } = schema
