@@ -1,0 +1,119 @@
+/**
+ * The simulated world that connections share, as a `Backend`: broker, log and shelf on one scheduler.
+ *
+ * 1. Each process of a world connects through `backendOf(process)`; its clock and its link are that process's own.
+ * 2. A `Witness` sees what is stored, acknowledged and published at the moment it happens. It changes nothing.
+ */
+import { Subjects } from '../address.ts'
+import { Log } from '../memory/journal.ts'
+import type { Backend, BusMessage, Connection, ConnectOptions } from '../ports.ts'
+import { raise } from '../raise.ts'
+import { Broker, SimBus } from './bus.ts'
+import { SimJournal } from './journal.ts'
+import { SimLink } from './link.ts'
+import type { SimProcess } from './process.ts'
+import type { Scheduler } from './scheduler.ts'
+import { Shelf, SimStore } from './store.ts'
+
+export interface Witness {
+  stored(subject: string, bytes: Uint8Array): void
+  /** The writer learns that its append is stored. */
+  acknowledged(subject: string, bytes: Uint8Array): void
+  published(process: SimProcess, message: BusMessage): void
+}
+
+export interface SimConnection extends Connection {
+  readonly link: SimLink
+}
+
+export interface SimServerOptions {
+  readonly scheduler: Scheduler
+  readonly namespace?: string
+  readonly witness?: Witness
+  /** Stands between a process and its connection: how the simulation's own tests plant bugs. */
+  readonly wrap?: (connection: Connection, process: SimProcess) => Connection
+}
+
+export class SimServer {
+  readonly log: Log
+  readonly namespace: string
+  readonly #o: SimServerOptions
+  readonly #broker: Broker
+  readonly #shelf: Shelf
+  #growing: (() => void)[] = []
+
+  constructor(options: SimServerOptions) {
+    const { scheduler, namespace = 'sim' } = options
+    this.#o = options
+    this.namespace = namespace
+    this.log = new Log(scheduler.entropy('stream').hex(128), new Subjects(namespace).journals())
+    this.#shelf = new Shelf(scheduler)
+    // A plain message on a journal subject is stored without any expectation, as a stream would.
+    this.#broker = new Broker(scheduler, ({ subject, data }) => {
+      const takes = this.log.takes(subject)
+      if (takes) this.#store(subject, new Uint8Array(data))
+      return takes
+    })
+  }
+
+  /** @param onLink gets the link of each connection, to cut and heal it */
+  backendOf(process: SimProcess, onLink: (link: SimLink) => void = () => {}): Backend {
+    return {
+      kind: 'sim',
+      connect: async (options) => {
+        const connection = this.connect(process, options)
+        onLink(connection.link)
+        return this.#o.wrap?.(connection, process) ?? connection
+      },
+    }
+  }
+
+  connect(process: SimProcess, { entropy, onHandlerError = raise }: ConnectOptions): SimConnection {
+    const link = new SimLink(process)
+    const { witness } = this.#o
+    return {
+      namespace: this.namespace,
+      durability: 'memory',
+      servers: [],
+      link,
+      bus: new SimBus({
+        link,
+        broker: this.#broker,
+        entropy,
+        onHandlerError,
+        onPublish: (message) => witness?.published(process, message),
+      }),
+      journal: new SimJournal({
+        link,
+        log: this.log,
+        store: (subject, bytes) => this.#store(subject, bytes),
+        grown: (link, signal) => this.#grown(link, signal),
+        onAcknowledged: (subject, bytes) => witness?.acknowledged(subject, bytes),
+      }),
+      store: new SimStore(link, this.#shelf, onHandlerError),
+      close: async () => link.close(),
+    }
+  }
+
+  #store(subject: string, bytes: Uint8Array): number {
+    const position = this.log.store(subject, bytes, this.#o.scheduler.time.wallMs)
+    this.#o.witness?.stored(subject, bytes)
+    const growing = this.#growing
+    this.#growing = []
+    for (const wake of growing) wake()
+    return position
+  }
+
+  #grown(link: SimLink, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        changed.unsubscribe()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const changed = link.onChange(done)
+      signal.addEventListener('abort', done)
+      this.#growing.push(done)
+    })
+  }
+}

@@ -1,0 +1,57 @@
+/** What may go wrong in a simulation, as probabilities and spans. All zero: a calm world in which messages only take time. */
+
+export interface Faults {
+  /** Shortest and longest way of one message, milliseconds. */
+  readonly latencyMs: readonly [number, number]
+  /** A bus message gets lost. */
+  readonly loss: number
+  /** A question arrives a second time, later, as one does that waited in the buffer of a frozen process. */
+  readonly duplicate: number
+  /** A request to journal or store never arrives. */
+  readonly dropped: number
+  /** A request is done and nobody learns of it. */
+  readonly torn: number
+  /** A request takes so long that its sender has given up before it arrives. */
+  readonly slow: number
+  /** `heads` shows how things were a while ago. */
+  readonly stale: number
+  /** A node dies right before something it wanted to do. */
+  readonly crash: number
+  /** How many of these befall the world during the safety phase. */
+  readonly events: {
+    readonly kills: number
+    readonly pauses: number
+    readonly cuts: number
+    /** Journal and store answer nobody, as between two leaders. */
+    readonly outages: number
+  }
+}
+
+export const CALM: Faults = {
+  latencyMs: [0.2, 2],
+  loss: 0,
+  duplicate: 0,
+  dropped: 0,
+  torn: 0,
+  slow: 0,
+  stale: 0,
+  crash: 0,
+  events: { kills: 0, pauses: 0, cuts: 0, outages: 0 },
+}
+
+/** A mix of faults for a seed: each kind is sometimes absent, so that rare bugs are not hidden behind loud ones. */
+export function seededFaults(random: () => number): Faults {
+  const sometimes = (most: number): number => (random() < 0.6 ? random() * most : 0)
+  const some = (most: number): number => Math.floor(sometimes(most + 1))
+  return {
+    latencyMs: [0.2, random() < 0.3 ? 60 : 5],
+    loss: sometimes(0.15),
+    duplicate: sometimes(0.1),
+    dropped: sometimes(0.05),
+    torn: sometimes(0.1),
+    slow: sometimes(0.04),
+    stale: sometimes(0.8),
+    crash: sometimes(0.01),
+    events: { kills: some(4), pauses: some(4), cuts: some(4), outages: some(2) },
+  }
+}

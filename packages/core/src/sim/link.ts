@@ -1,0 +1,153 @@
+/**
+ * One process's connection to the simulated server.
+ *
+ * 1. What is sent in one direction arrives in the order it was sent, as on one TCP connection; only what chance makes slow
+ *    or sends twice leaves that order.
+ * 2. A request without an answer within `REQUEST_MS` fails; it may still be done, now or later.
+ * 3. A cut fails every open request and loses what was on its way to the process. What was on its way to the server arrives.
+ * 4. The server learns of a dead process only after a while; until then it counts as a receiver.
+ */
+import { Disconnected, LogUnavailable } from '../errors.ts'
+import type { Subscription } from '../ports.ts'
+import type { SimProcess } from './process.ts'
+import type { Fate, Scheduler } from './scheduler.ts'
+
+const REQUEST_MS = 2_000
+const NOTICED_MS = [0, 1_500] as const
+
+export class SimLink {
+  readonly process: SimProcess
+  readonly #scheduler: Scheduler
+  readonly #listeners = new Set<(connected: boolean) => void>()
+  readonly #pending = new Set<(error: Error) => void>()
+  #connected = true
+  #closed = false
+  /** The server still believes in this connection. */
+  #known = true
+  #era = 0
+  #upFreeMs = 0
+  #downFreeMs = 0
+
+  constructor(process: SimProcess) {
+    this.process = process
+    this.#scheduler = process.scheduler
+    process.onDeath(() => this.#died())
+  }
+
+  get connected(): boolean {
+    return this.#connected
+  }
+  get closed(): boolean {
+    return this.#closed
+  }
+  /** Whether the server would send something here. */
+  get reachable(): boolean {
+    return this.#known && this.#connected
+  }
+
+  cut(): void {
+    if (!this.#connected) return
+    this.#connected = false
+    this.#era += 1
+    this.#tell(false)
+    const lost = new LogUnavailable('the connection was lost before the answer came')
+    for (const fail of [...this.#pending]) fail(lost)
+  }
+
+  heal(): void {
+    if (this.#connected || this.#closed || !this.process.alive) return
+    this.#connected = true
+    this.#tell(true)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.cut()
+  }
+
+  onChange(listener: (connected: boolean) => void): Subscription {
+    const entry = (connected: boolean): void => listener(connected)
+    this.#listeners.add(entry)
+    return { unsubscribe: () => this.#listeners.delete(entry) }
+  }
+
+  /** Throws what a sender gets who has no connection. */
+  check(): void {
+    if (this.#closed) throw new Disconnected('the connection is closed')
+    if (!this.#connected) throw new Disconnected('no connection to the simulated server: it was cut')
+  }
+
+  /** Towards the server. */
+  up(label: string, fate: Fate, arrive: () => void): void {
+    if (fate.lost) return
+    const noted = (): void => {
+      this.#scheduler.note(`${label} arrives`)
+      arrive()
+    }
+    this.#upFreeMs = this.#send(fate.delayMs, this.#upFreeMs, noted)
+    if (fate.againMs !== undefined) this.#scheduler.at(fate.againMs, `${label} arrives again`, arrive)
+  }
+
+  /** Towards the process. */
+  down(label: string, fate: Fate, arrive: () => void): void {
+    if (fate.lost || !this.#connected) return
+    const era = this.#era
+    this.#downFreeMs = this.#send(fate.delayMs, this.#downFreeMs, () => {
+      this.process.run(label, () => {
+        if (era === this.#era) arrive()
+      })
+    })
+  }
+
+  /** @returns when the next message may arrive at the earliest */
+  #send(delayMs: number, freeMs: number, arrive: () => void): number {
+    const now = this.#scheduler.time.elapsedMs
+    const inOrder = Math.max(now + delayMs, freeMs)
+    // A slow one is overtaken.
+    const slow = delayMs > 400
+    this.#scheduler.time.at((slow ? now + delayMs : inOrder) - now, arrive)
+    return slow ? freeMs : inOrder
+  }
+
+  /** A request to journal or store: `request` runs at the server. */
+  async call<T>(label: string, request: () => T, answered: (answer: T) => void = () => {}): Promise<T> {
+    this.check()
+    if (this.process.mayDie()) return new Promise(() => {})
+    return new Promise<T>((resolve, reject) => {
+      const end = (tell: () => void): void => {
+        if (!this.#pending.delete(fail)) return
+        timer.cancel()
+        tell()
+      }
+      const fail = (error: Error): void => end(() => reject(error))
+      this.#pending.add(fail)
+      const timer = this.process.clock.after(REQUEST_MS, () =>
+        fail(new LogUnavailable(`no answer to '${label}' within ${REQUEST_MS} ms`)),
+      )
+      this.up(label, this.#scheduler.requestFate(), () => {
+        if (!this.#scheduler.available) return
+        const answer = request()
+        this.down(`${label} answered`, this.#scheduler.answerFate(), () =>
+          end(() => {
+            answered(answer)
+            resolve(answer)
+          }),
+        )
+      })
+    })
+  }
+
+  #tell(connected: boolean): void {
+    for (const listener of [...this.#listeners])
+      this.process.run(`${this.process.name} link`, () => listener(connected))
+  }
+
+  #died(): void {
+    this.#era += 1
+    this.#pending.clear()
+    const noticedMs = this.#scheduler.between(NOTICED_MS)
+    this.#scheduler.at(noticedMs, `${this.process.name} is seen to be dead`, () => {
+      this.#known = false
+    })
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * A simulated process: what runs in it can be frozen and killed at any moment.
+ *
+ * 1. Nothing reaches a process but through `run`: timers, messages, answers. Dead: it is dropped. Frozen: it waits.
+ * 2. A dead process does nothing that anybody else could see: its link is silent from the same moment on.
+ * 3. After a pause everything that waited comes in its order, late.
+ */
+import type { Clock } from '../ports.ts'
+import type { Scheduler } from './scheduler.ts'
+
+export class SimProcess {
+  readonly name: string
+  readonly scheduler: Scheduler
+  readonly clock: Clock
+  #state: 'running' | 'frozen' | 'dead' = 'running'
+  #waiting: (() => void)[] = []
+  readonly #onDeath: (() => void)[] = []
+
+  constructor(name: string, scheduler: Scheduler) {
+    this.name = name
+    this.scheduler = scheduler
+    const { time } = scheduler
+    this.clock = {
+      now: () => time.wallMs,
+      monotonic: () => time.elapsedMs,
+      after: (delayMs, run) => {
+        let cancelled = false
+        const timer = time.at(delayMs, () => {
+          this.run(`${name} timer`, () => {
+            if (!cancelled) run()
+          })
+        })
+        return {
+          cancel: () => {
+            cancelled = true
+            timer.cancel()
+          },
+        }
+      },
+    }
+  }
+
+  get alive(): boolean {
+    return this.#state !== 'dead'
+  }
+
+  get running(): boolean {
+    return this.#state === 'running'
+  }
+
+  run(label: string, task: () => void): void {
+    if (this.#state === 'dead') return
+    if (this.#state === 'frozen') {
+      this.#waiting.push(() => this.run(label, task))
+      return
+    }
+    this.scheduler.note(label)
+    task()
+  }
+
+  /** Before everything a process does to the world: it may die right here. True when it is dead. */
+  mayDie(): boolean {
+    if (this.#state !== 'dead' && this.scheduler.chance(this.scheduler.faults.crash)) this.kill()
+    return this.#state === 'dead'
+  }
+
+  kill(): void {
+    if (this.#state === 'dead') return
+    this.scheduler.note(`${this.name} dies`)
+    this.#state = 'dead'
+    this.#waiting = []
+    for (const listener of this.#onDeath) listener()
+  }
+
+  onDeath(listener: () => void): void {
+    this.#onDeath.push(listener)
+  }
+
+  freeze(): void {
+    if (this.#state === 'running') this.#state = 'frozen'
+  }
+
+  thaw(): void {
+    if (this.#state !== 'frozen') return
+    this.#state = 'running'
+    const late = this.#waiting
+    this.#waiting = []
+    for (const task of late) this.scheduler.at(0, `${this.name} late`, task)
+  }
+}
