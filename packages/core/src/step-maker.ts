@@ -1,0 +1,344 @@
+/**
+ * Makes steps: runs one input on the live tree and says what came of it as a record.
+ *
+ * Owns what an actor is between turns: its tree, its settlement, the number and time of its last step. Knows no journal and no
+ * mailbox; the turn commits what is made here and releases it afterwards.
+ *
+ * 1. A step is one input and all that follows from it in the tree; it sees one `now`, never earlier than the last.
+ * 2. A step that fails changes nothing but the settlement: the tree goes back to the last good state, and the directive of
+ *    supervision is part of the same record.
+ * 3. Every ask that a step ends is named in it: by its replies, by being committed, or because the actor has ended.
+ */
+import type { AnyActorDef } from './actor.ts'
+import type { Address } from './address.ts'
+import { decode, encode, isFlat, type Json } from './codec.ts'
+import type { EnvelopeCause } from './envelope.ts'
+import { ActorFailed, AskUnanswered, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
+import { actorState } from './fold.ts'
+import { type HostState, type Input, type Intent, LogicHost, type Origin, type Outcome } from './logic-host.ts'
+import type { Clock, Entropy } from './ports.ts'
+import type { Recovered } from './recovery.ts'
+import type { EffectRuntime } from './runtime.ts'
+import { parse } from './schema.ts'
+import { eventType, Settlement } from './settlement.ts'
+import { type ActorState, type Answer, askIdOf, type Step, type StepId, stepId } from './step.ts'
+import { directive } from './supervision.ts'
+
+export interface StepMakerOptions {
+  readonly address: Address
+  readonly def: AnyActorDef
+  readonly epoch: number
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly runtime: EffectRuntime
+  /** Something that an effect, a user action or a resource of the tree has sent. */
+  readonly onInput: (input: Input, origin: Origin | undefined) => void
+  readonly onEmit: (event: Json, step: StepId) => void
+  readonly onLog: (text: string, data: object) => void
+  /** Sends that are over and that no step has recorded yet; taken along by the next one. */
+  readonly takeDelivered: () => readonly number[]
+}
+
+/** A step, and what it wants done once it is committed. */
+export interface MadeStep {
+  readonly step: Step
+  readonly id: StepId
+  readonly intents: readonly Intent[]
+  /** Set by a failure: how long the actor rests before it goes on. */
+  readonly pauseMs?: number
+}
+
+type Draft = Omit<Step, 'outcome'>
+
+export class StepMaker {
+  readonly #o: StepMakerOptions
+  #host: LogicHost | undefined
+  /** The tree after the last good step: what a failed step falls back to. */
+  #good: HostState | undefined
+  /** The tree of a failed step, until what its good steps intended is released. */
+  #broken: LogicHost | undefined
+  #settlement = new Settlement()
+  #seq = 0
+  #at = 0
+
+  constructor(options: StepMakerOptions) {
+    this.#o = options
+  }
+
+  get host(): LogicHost | undefined {
+    return this.#host
+  }
+  get settlement(): Settlement {
+    return this.#settlement
+  }
+  /** Time of the last step. */
+  get at(): number {
+    return this.#at
+  }
+  /** Id of the last step. */
+  get last(): StepId {
+    return stepId(this.#o.address, this.#o.epoch, this.#seq)
+  }
+  get #next(): StepId {
+    return stepId(this.#o.address, this.#o.epoch, this.#seq + 1)
+  }
+  /** Whether the tree was ever made. */
+  get begun(): boolean {
+    return this.#good !== undefined
+  }
+
+  /** Goes on from what the journal holds. */
+  resumeFrom(found: Pick<Recovered, 'seq' | 'at' | 'settlement' | 'host'>): void {
+    this.#seq = found.seq
+    this.#at = found.at
+    this.#settlement = found.settlement
+    this.#good = found.host
+    this.#host = this.#restored()
+  }
+
+  // ── One input, one step ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  init(cause: EnvelopeCause): MadeStep {
+    const id = this.#next
+    const draft = { ...this.#draft({ kind: 'init', event: this.initEvent }), cause }
+    return this.#run(draft, { step: id, correlation: cause.correlation })
+  }
+
+  get initEvent(): Json {
+    const { address, def } = this.#o
+    const { type } = def.protocol
+    return { type, key: address.slice(type.length + 1) }
+  }
+
+  /** @param waited how long it lay in the mailbox, and what lay behind it */
+  message(
+    event: Json,
+    cause: EnvelopeCause,
+    command: Omit<NonNullable<Step['command']>, 'wants' | 'expires'> | undefined,
+    waited: NonNullable<Step['mailbox']>,
+    remainingMs: number | undefined,
+  ): MadeStep {
+    const type = eventType({ kind: 'message', path: '', event })
+    const wants = type in this.#o.def.protocol.replies ? 'reply' : 'commit'
+    const ask = command === undefined || wants === 'commit' ? {} : { ask: askIdOf(command), askType: type }
+    const draft = this.#draft({ kind: 'message', path: '', event })
+    const expires = remainingMs === undefined ? {} : { expires: Math.ceil(draft.at + remainingMs - waited.waitedMs) }
+    const asked = command === undefined ? {} : { command: asRecorded(command, wants, expires) }
+    const step = { ...draft, cause: { ...cause, ...ask }, mailbox: waited, ...asked }
+    return this.#run(step, { step: this.#next, correlation: cause.correlation, ...ask })
+  }
+
+  /** An effect's result, a timer, or what a user action has sent. */
+  system(input: Input, origin: Origin): MadeStep {
+    const effect = 'from' in input && input.from !== undefined ? this.#host?.effectAt(input.from) : undefined
+    const evidence = 'evidence' in input && input.evidence !== undefined ? { evidence: input.evidence } : {}
+    const { step: causation, ...root } = origin
+    const draft = {
+      ...this.#draft(withoutEvidence(input)),
+      cause: { causation, ...root },
+      ...(effect !== undefined && { effect: { ...effect, ...evidence } }),
+    }
+    return this.#run(draft, { ...origin, step: this.#next })
+  }
+
+  /** Nothing happens but that sends are over. */
+  settled(): MadeStep {
+    const id = this.#next
+    const draft = { ...this.#draft({ kind: 'settled' }), cause: { causation: this.last, correlation: id } }
+    return this.#finish({ ...draft, outcome: 'applied' }, id, [])
+  }
+
+  #draft(input: Input): Omit<Draft, 'cause'> {
+    return { seq: this.#seq + 1, at: Math.max(this.#o.clock.now(), this.#at), input }
+  }
+
+  #run(draft: Draft, origin: Origin): MadeStep {
+    const host = (this.#host ??= this.#newHost())
+    const before = draft.input.kind === 'init' ? null : host.stateValue()
+    let outcome: Outcome
+    let good: HostState | undefined
+    try {
+      outcome = host.step(draft.input, draft.at, origin)
+      if (outcome.status !== 'error') good = host.state()
+    } catch (error) {
+      outcome = { status: 'error', error, draws: [], made: {}, intents: [] }
+    }
+    if (outcome.rejected !== undefined) return this.#finish(this.#rejected(draft, outcome.rejected), origin.step, [])
+    if (outcome.status === 'error') return this.#fail(draft, outcome, origin.step)
+    this.#good = good
+    return this.#finish(this.#applied(draft, outcome, before, origin.step), origin.step, outcome.intents)
+  }
+
+  #finish(step: Step, id: StepId, intents: readonly Intent[], pauseMs?: number): MadeStep {
+    const delivered = this.#o.takeDelivered()
+    const complete: Step = delivered.length > 0 ? { ...step, delivered } : step
+    this.#seq = step.seq
+    this.#at = step.at
+    this.#settlement.apply(complete, id)
+    return { step: complete, id, intents, ...(pauseMs !== undefined && { pauseMs }) }
+  }
+
+  // ── Outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #applied(draft: Draft, outcome: Outcome, before: Json, id: StepId): Step {
+    const value = this.#host?.stateValue() ?? null
+    const answers = this.#answersOf(draft, outcome, id)
+    const view = outcome.status === 'active' ? undefined : this.#host?.view()
+    const { draws, made } = outcome
+    return {
+      ...draft,
+      outcome: 'applied',
+      ...(draws.length > 0 && { draws }),
+      ...(Object.keys(made).length > 0 && { made }),
+      ...(!same(before, value) && { decided: { before, after: value } }),
+      ...(answers.length > 0 && { answers }),
+      ...(view !== undefined && { ended: { kind: view.status === 'done' ? 'done' : 'stopped', output: view.output } }),
+    }
+  }
+
+  #answersOf({ command, input, cause, at }: Draft, outcome: Outcome, id: StepId): { ask: string; answer: Answer }[] {
+    const answers = new Map<string, Answer>()
+    const tell = (ask: string, answer: Answer) => {
+      if (!answers.has(ask)) answers.set(ask, answer)
+    }
+    // This step's own ask becomes part of the settlement only when the step is applied to it.
+    const own = command?.wants === 'reply' ? [askIdOf(command)] : []
+    for (const { type, value, to } of outcome.made.replies ?? []) {
+      const mine = eventType(input) === type ? own : []
+      const others = to === 'cause' && mine.length > 0 ? [] : this.#settlement.asksFor(type, to, cause, at)
+      const open = [...others, ...mine]
+      for (const ask of to === 'all' ? open : open.slice(0, 1)) tell(ask, { ok: true, value, step: id })
+    }
+    if (command?.wants === 'commit') tell(askIdOf(command), { ok: true, value: null, step: id })
+    if (outcome.status !== 'active') for (const ask of [...this.#openAsks(), ...own]) tell(ask, this.#unanswered(id))
+    return [...answers].map(([ask, answer]) => ({ ask, answer }))
+  }
+
+  #openAsks(): readonly string[] {
+    return this.#settlement.asks.map((ask) => ask.id)
+  }
+
+  #unanswered(id: StepId): Answer {
+    return { ok: false, error: toWire(new AskUnanswered(`'${this.#o.address}' ended without answering`)), step: id }
+  }
+
+  #rejected(draft: Draft, { reason, accepts }: NonNullable<Outcome['rejected']>): Step {
+    const type = eventType(draft.input)
+    const why = reason === 'guard' ? 'its guards refuse it now' : 'its present state has no transition for it'
+    const known = accepts.length > 0 ? accepts.join(', ') : 'nothing'
+    const what = `'${this.#o.address}' does not take '${type}': ${why}; it takes ${known}`
+    return this.#refused(draft, 'rejected', new EventNotAccepted(what, { type, reason, accepts }))
+  }
+
+  #refused(draft: Draft, outcome: 'rejected' | 'error', error: TroupeError): Step {
+    const wire = toWire(error)
+    if (draft.command === undefined) return { ...draft, outcome, error: wire }
+    const answer: Answer = { ok: false, error: wire, step: this.#next }
+    return { ...draft, outcome, error: wire, answers: [{ ask: askIdOf(draft.command), answer }] }
+  }
+
+  /** The failure is recorded with its directive; the tree goes back to the last good state. */
+  #fail(draft: Draft, { error, intents }: Outcome, id: StepId): MadeStep {
+    const { address, def, entropy } = this.#o
+    // The tree has ended its effects already; the world hears of it after the commit.
+    const ends = intents.filter(({ kind }) => kind === 'dispose')
+    const decision = directive(def.supervision ?? {}, this.#settlement.failures, draft.at, entropy.random())
+    const cause = error instanceof Error ? error : new Error(String(error))
+    const failure = new ActorFailed(`a step of '${address}' failed: ${cause.message}`, { failure: encode(cause) })
+    this.#broken = this.#host
+    this.#host = this.#restored()
+    const refused = this.#refused(draft, 'error', failure)
+    const { kind, failures } = decision
+    if (kind === 'restart') {
+      const { inMs } = decision
+      return this.#finish({ ...refused, supervision: { directive: kind, failures, inMs } }, id, ends, inMs)
+    }
+    const own = refused.answers ?? []
+    const others = this.#openAsks().filter((open) => own.every(({ ask }) => ask !== open))
+    const answers = [...own, ...others.map((ask) => ({ ask, answer: this.#unanswered(id) }))]
+    return this.#finish({ ...refused, supervision: { directive: kind, failures }, answers }, id, ends, 0)
+  }
+
+  // ── The tree ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Does what committed steps intended. After a failure nothing is begun: effects begin with the restart. */
+  release(intents: readonly Intent[], failed: boolean): void {
+    if (!failed) return this.#host?.release(intents)
+    this.#broken?.release(intents.filter(({ kind }) => kind !== 'start' && kind !== 'receive'))
+    this.#broken?.close()
+    this.#broken = undefined
+  }
+
+  close(): void {
+    this.#host?.close()
+    this.#broken?.close()
+  }
+
+  state(): ActorState {
+    return actorState(this.#good, this.#settlement, this.#seq, this.#at, this.#o.def.version ?? 1)
+  }
+
+  /** The state as plain data; committed only when no append is in flight. */
+  view(): Json {
+    const { life } = this.#settlement
+    const seen = this.#host?.view() ?? { status: 'active', value: null, context: null, output: null, tags: [] }
+    const status = life.kind === 'quarantined' ? 'error' : life.kind === 'active' ? seen.status : life.kind
+    return { ...seen, status, seq: this.#seq }
+  }
+
+  #restored(): LogicHost | undefined {
+    if (this.#good === undefined) return undefined
+    const host = this.#newHost()
+    host.restore(this.#good)
+    return host
+  }
+
+  #newHost(): LogicHost {
+    const { address, def, entropy, runtime, onInput, onEmit, onLog } = this.#o
+    return new LogicHost({
+      address,
+      logic: def.logic,
+      runtime,
+      random: () => entropy.random(),
+      onInput,
+      onEmit: (_path, event) => onEmit(event, this.last),
+      onLog: (path, args) => onLog(`${address}${path}`, { args }),
+      ...(def.resume !== undefined && { resume: def.resume }),
+    })
+  }
+}
+
+/** The fields in the order of every record: the bytes of a step do not depend on who made it. */
+function asRecorded(
+  { key, ...id }: Omit<NonNullable<Step['command']>, 'wants' | 'expires'>,
+  wants: 'reply' | 'commit',
+  expires: { readonly expires?: number },
+): NonNullable<Step['command']> {
+  return { ...id, wants, ...(key !== undefined && { key }), ...expires }
+}
+
+/** The event as the protocol's schema makes it; encoded again, so that what is recorded is what the machine sees. */
+export function validated(def: AnyActorDef, event: Json): Json {
+  const value = isFlat(event) ? event : decode(event)
+  if (typeof value !== 'object' || value === null || !('type' in value)) throw new InvalidEvent('an event needs a type')
+  const { type, ...payload } = value
+  const schema = typeof type === 'string' ? def.protocol.events[type] : undefined
+  if (schema === undefined || typeof type !== 'string') {
+    const known = Object.keys(def.protocol.events)
+    const what = `'${def.protocol.type}' has no event '${String(type)}'; it has ${known.join(', ')}`
+    throw new InvalidEvent(what, { known })
+  }
+  const parsed = parse(schema, payload, `event '${type}' of '${def.protocol.type}'`)
+  if (typeof parsed !== 'object' || parsed === null) throw new InvalidEvent(`event '${type}' must be a record`)
+  return encode({ ...parsed, type })
+}
+
+function withoutEvidence(input: Input): Input {
+  if (!('evidence' in input)) return input
+  const { evidence: _, ...rest } = input
+  return rest
+}
+
+function same(a: Json, b: Json): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
