@@ -220,7 +220,10 @@ export class LogicHost implements HostSeam {
       schedule: (source, target, event, delay, id) => this.#schedule(source, target, event, delay, id),
       cancel: (source, id) => this.#cancel(`${this.#pathOf(source)}.${id}`),
       cancelAll: (source) => {
-        for (const [key, n] of this.#timerOfKey) if (this.#timers.get(n)?.source === source) this.#cancel(key)
+        // In the order in which they were set, which a restart keeps.
+        for (const [n, timer] of this.#timers) {
+          if (timer.source === source && this.#timerOfKey.get(timer.key) === n) this.#cancel(timer.key)
+        }
       },
     }
     this.#patchScope(root)

@@ -93,7 +93,10 @@ export function fillActor(actor: InsideActor, tree: TreeState, refs: RefCodec): 
   const content = decode(tree.snap, refs)
   if (typeof content === 'object' && content !== null) Object.assign(actor._snapshot, content)
   if (tree.systemId !== undefined) actor.systemId = tree.systemId
-  if (tree.nodes !== undefined) actor._snapshot._nodes = tree.nodes.map((id) => nodeOf(actor, id))
+  if (tree.nodes === undefined) return
+  const nodes = tree.nodes.map((id) => nodeOf(actor, id))
+  // The tags were made from the nodes in another order.
+  Object.assign(actor._snapshot, { _nodes: nodes, tags: new Set(nodes.flatMap((node) => node.tags)) })
 }
 
 function nodeOf(actor: InsideActor, id: string): InsideNode {

@@ -104,6 +104,7 @@ export type InsideEvent = { readonly type: string; readonly [name: string]: unkn
 
 export interface InsideNode {
   readonly id: string
+  readonly tags: readonly string[]
   readonly transitions: ReadonlyMap<string, readonly unknown[]>
 }
 
