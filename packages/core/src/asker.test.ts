@@ -219,10 +219,14 @@ describe('what cannot be sent', () => {
     let listeners = 0
     const { signal } = abort
     const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)]
-    Object.assign(signal, {
-      addEventListener: (...args: Parameters<typeof add>) => (listeners++, add(...args)),
-      removeEventListener: (...args: Parameters<typeof remove>) => (listeners--, remove(...args)),
-    })
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners += 1
+      add(...args)
+    }
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners -= 1
+      remove(...args)
+    }
     ask({ signal })
     sent[0]?.tell(ok('x'))
     await quiet()
