@@ -57,7 +57,7 @@ export class Hosted implements Subject {
   readonly #world: World
   readonly #sabotage: Sabotage
   readonly #fate: () => Fate
-  #make: (world: World) => AnyActorLogic
+  #logic: AnyActorLogic
   #root: AnyActorRef | undefined
   #host: LogicHost
   #queue: Waiting[] = []
@@ -70,7 +70,7 @@ export class Hosted implements Subject {
   constructor(script: Case, world: World, mode: Mode, sabotage: Sabotage = {}) {
     this.#script = script
     this.#world = world
-    this.#make = script.make
+    this.#logic = script.make(world)
     this.#fate = fates(mode)
     this.#sabotage = sabotage
     this.#host = this.#newHost()
@@ -89,7 +89,7 @@ export class Hosted implements Subject {
     const { resume } = this.#script
     const host = new LogicHost({
       address: 'root',
-      logic: captured(this.#make(this.#world), (root) => {
+      logic: captured(this.#logic, (root) => {
         this.#root = root
       }),
       random: this.#world.random,
@@ -136,7 +136,7 @@ export class Hosted implements Subject {
   }
 
   upgrade(): void {
-    this.#make = this.#script.next ?? this.#script.make
+    this.#logic = (this.#script.next ?? this.#script.make)(this.#world)
     this.#die(0)
   }
 

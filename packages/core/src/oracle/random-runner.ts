@@ -1,0 +1,13 @@
+/** Runs random machines; every difference is one line that reproduces it. */
+import { randomCase } from './random-machine.ts'
+import { differences } from './runner.ts'
+
+export async function randomDifferences(first: number, count: number): Promise<string[]> {
+  const found: string[] = []
+  for (let seed = first; seed < first + count; seed++) {
+    for (const difference of await differences(randomCase(seed), [seed, seed + 1])) {
+      found.push(`ORACLE_SEED=${seed}: ${difference}`)
+    }
+  }
+  return found
+}
