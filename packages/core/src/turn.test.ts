@@ -23,6 +23,7 @@ const says = protocol('desk', {
     grow: z.object({ text: z.string() }),
     finish: none,
     inner: none,
+    think: none,
   },
   replies: { add: z.number(), later: z.string(), work: z.string() },
   emits: { said: z.object({ n: z.number() }) },
@@ -79,6 +80,14 @@ class Desk {
         act: { actions: 'act' },
         inner: { actions: assign({ n: ({ context }) => context.n + 100 }) },
         grow: { actions: assign({ text: ({ event }) => event.text }) },
+        think: {
+          actions: assign({
+            n: ({ context }) => {
+              here.clock.advance(4)
+              return context.n
+            },
+          }),
+        },
         finish: '.over',
       },
       states: {
@@ -139,6 +148,17 @@ describe('turn/1: one turn at a time; what arrives during an append becomes one 
     release()
     await actor.quiet()
     expect((await actor.records()).map(({ steps }) => steps.length)).toEqual([1, 1, 256, 47, 1])
+  })
+
+  test('and in time: after 10 ms of work the group is committed, and others of this node get their turn', async () => {
+    const actor = await stage()
+    const release = actor.journal.hold()
+    actor.ask(add(1))
+    await actor.quiet()
+    for (let i = 0; i < 7; i++) actor.ask({ type: 'think' })
+    release()
+    await actor.quiet()
+    expect((await actor.records()).map(({ steps }) => steps.length)).toEqual([1, 1, 3, 3, 1])
   })
 
   test('a step that fails ends its group; those behind it follow after the pause', async () => {
@@ -341,6 +361,22 @@ describe('turn/6: where the state is kept', () => {
     expect(told.answers).toMatchObject([{ error: { code: 'MessageTooLarge', retryable: false, applied: 'no' } }])
     const next = await stage({}, { epoch: 2 })
     expect(await next.context()).toMatchObject({ text: '' })
+  })
+
+  test('a large one also after 256 KB of messages', async () => {
+    const actor = await stage()
+    for (let i = 0; i < 5; i++) {
+      actor.ask({ type: 'grow', text: 'x'.repeat(100_000) })
+      await actor.quiet()
+    }
+    expect((await actor.records()).map(({ state }) => state !== undefined)).toEqual([
+      true,
+      false,
+      false,
+      true,
+      false,
+      false,
+    ])
   })
 
   test('drain finishes the append under way, leaves the state in the last record, and takes nothing more', async () => {
