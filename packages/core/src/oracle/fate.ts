@@ -2,6 +2,8 @@
 
 export type Mode =
   | { readonly kind: 'no restart' }
+  /** Every step is lost once and made again. */
+  | { readonly kind: 'killed before commit' }
   | { readonly kind: 'killed before release' }
   | { readonly kind: 'killed after release' }
   /** Killed after every release; comes back from an older snapshot and the steps after it. */
@@ -39,6 +41,10 @@ export function fates(mode: Mode): () => Fate {
   switch (mode.kind) {
     case 'no restart':
       return always(undefined)
+    case 'killed before commit': {
+      let turns = 0
+      return () => ({ death: turns++ % 2 === 0 ? 'before commit' : undefined, wholeGroup: false, tail: 0 })
+    }
     case 'killed before release':
       return always('before release')
     case 'killed after release':

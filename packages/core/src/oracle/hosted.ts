@@ -12,6 +12,7 @@ import { decode, encode, type Json } from '../codec.ts'
 import { LogicRefused } from '../errors.ts'
 import { type HostState, type Input, type Intent, LogicHost, type Made } from '../logic-host.ts'
 import type { Draw } from '../tape.ts'
+import { inside } from '../xstate-inside.ts'
 import { captured } from './capture.ts'
 import { Names, type Sight, shown, treeOf } from './compare.ts'
 import { type Death, type Fate, fates, type Mode } from './fate.ts'
@@ -38,13 +39,14 @@ interface Committed {
   readonly state: string
 }
 
-/** What a mutant changes about the host; nothing for the real one. */
+/** What a mutant takes away from the host; nothing for the real one. */
 export interface Sabotage {
+  /** Applied to the saved state before it is restored. */
   readonly state?: (state: HostState) => HostState
   readonly draws?: (draws: readonly Draw[]) => readonly Draw[]
-  readonly host?: (host: LogicHost) => void
   readonly resume?: false
   readonly releaseFirst?: true
+  readonly relayWhileRestoring?: true
 }
 
 export const counted = { steps: 0, rebuilds: 0, folded: 0 }
@@ -55,19 +57,21 @@ export class Hosted implements Subject {
   readonly log: Committed[] = []
   readonly #script: Case
   readonly #world: World
-  readonly #sabotage: Sabotage
+  readonly #sabotage: Sabotage | undefined
   readonly #fate: () => Fate
   #logic: AnyActorLogic
   #root: AnyActorRef | undefined
   #host: LogicHost
   #queue: Waiting[] = []
   #publishing = false
+  /** The oldest state that today's logic may fold from: steps of an older logic are never folded by a newer one. */
+  #foldable = 0
   #seq = 0
   /** Of the live tree, after its last step. */
   #state = ''
   readonly #ids = new Map([['', 'root']])
 
-  constructor(script: Case, world: World, mode: Mode, sabotage: Sabotage = {}) {
+  constructor(script: Case, world: World, mode: Mode, sabotage?: Sabotage) {
     this.#script = script
     this.#world = world
     this.#logic = script.make(world)
@@ -85,19 +89,18 @@ export class Hosted implements Subject {
     return this.#host.state()
   }
 
-  #newHost(): LogicHost {
+  #newHost(born: (root: AnyActorRef) => void = () => {}): LogicHost {
     const { resume } = this.#script
-    const host = new LogicHost({
+    return new LogicHost({
       address: 'root',
       logic: captured(this.#logic, (root) => {
         this.#root = root
+        born(root)
       }),
       random: this.#world.random,
       onInput: (input) => this.#queue.push({ input, published: this.#publishing }),
       ...(resume !== undefined && { resume }),
     })
-    this.#sabotage.host?.(host)
-    return host
   }
 
   // ── The outside ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,6 +140,7 @@ export class Hosted implements Subject {
 
   upgrade(): void {
     this.#logic = (this.#script.next ?? this.#script.make)(this.#world)
+    this.#foldable = this.log.length - 1
     this.#die(0)
   }
 
@@ -163,7 +167,7 @@ export class Hosted implements Subject {
     const stepped = taken.map(({ input }) => this.#step(input))
     const intents = stepped.flatMap((step) => step.intents)
     const death = this.#mayDie(fate.death) ? fate.death : undefined
-    if (this.#sabotage.releaseFirst) this.#host.release(intents)
+    if (this.#sabotage?.releaseFirst) this.#host.release(intents)
     if (death === 'before commit') {
       this.#queue.unshift(...taken.filter(({ published }) => published))
       this.#die(fate.tail)
@@ -174,7 +178,7 @@ export class Hosted implements Subject {
     for (const { made } of steps) this.#note(made)
     if (death === 'before release') this.#die(fate.tail)
     else {
-      if (!this.#sabotage.releaseFirst) this.#host.release(intents)
+      if (!this.#sabotage?.releaseFirst) this.#host.release(intents)
       if (death === 'after release' && (this.#script.kills !== 'quiet' || this.#queue.length === 0))
         this.#die(fate.tail)
     }
@@ -211,8 +215,10 @@ export class Hosted implements Subject {
   #mayDie(death: Death | undefined): boolean {
     const { kills } = this.#script
     if (kills === 'never' || (kills === 'quiet' && death !== 'after release')) return false
-    const { effects } = this.#host.state()
-    return !Object.values(effects).some((effect) => effect.class === 'write' && effect.began)
+    const saved = this.log.at(-1)
+    const before: HostState | undefined = saved && JSON.parse(saved.state)
+    const open = [before, this.#host.state()].flatMap((state) => Object.values(state?.effects ?? {}))
+    return !open.some((effect) => effect.class === 'write' && effect.began)
   }
 
   // ── Death and return ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,31 +229,47 @@ export class Hosted implements Subject {
     this.#world.forget()
     this.#queue = this.#queue.filter(({ published }) => published)
     this.#host.close()
-    this.#host = this.#newHost()
+    let relayAgain: (() => void) | undefined
+    this.#host = this.#newHost((root) => {
+      if (this.#sabotage?.relayWhileRestoring) relayAgain = relayEverything(root)
+    })
     const newest = this.log.at(-1)
     if (newest === undefined) {
       this.#seq = 0
       return
     }
-    const from = Math.max(0, this.log.length - 1 - tail)
-    const { state = (d: HostState) => d } = this.#sabotage
+    const from = Math.max(this.#foldable, this.log.length - 1 - tail)
     const saved: HostState = JSON.parse(this.log[from]?.state ?? newest.state)
-    this.#host.restore(state(saved))
+    this.#host.restore(this.#sabotage?.state?.(saved) ?? saved)
+    relayAgain?.()
     for (const { steps } of this.log.slice(from + 1)) for (const step of steps) this.#fold(step)
     const restored = JSON.stringify(this.#host.state())
     this.#state = newest.state
-    if (restored !== newest.state) {
+    if (restored !== newest.state && this.#sabotage === undefined) {
       throw new Error(`restart: the state is ${restored}, committed was ${newest.state}`)
     }
-    if (this.#sabotage.resume !== false) this.#host.resume()
+    if (this.#sabotage?.resume !== false) this.#host.resume()
   }
 
   #fold({ input, at, step, draws, made }: Recorded): void {
     counted.folded += 1
-    const { draws: played = (all: readonly Draw[]) => all } = this.#sabotage
-    const outcome = this.#host.step(stored(input), at, { step, correlation: step }, played(draws))
+    const outcome = this.#host.step(
+      stored(input),
+      at,
+      { step, correlation: step },
+      this.#sabotage?.draws?.(draws) ?? draws,
+    )
     const [want, got] = [JSON.stringify(made), JSON.stringify(outcome.made)]
     if (want !== got) throw new Error(`fold of ${step}: made ${got}, recorded was ${want}`)
+  }
+}
+
+function relayEverything(root: AnyActorRef): () => void {
+  const { system } = inside(root)
+  const relay = system._relay
+  system._relay = (_source, target, event) => target._send(event)
+  return () => {
+    system._relay = relay
   }
 }
 
@@ -258,7 +280,7 @@ function stored(input: Input): Input {
   return JSON.parse(JSON.stringify(input))
 }
 
-export async function hostedRun(script: Case, mode: Mode, sabotage: Sabotage = {}): Promise<Sight> {
+export async function hostedRun(script: Case, mode: Mode, sabotage?: Sabotage): Promise<Sight> {
   const world = new World()
   const subject = new Hosted(script, world, mode, sabotage)
   await play(script, world, subject)

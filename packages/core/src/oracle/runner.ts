@@ -5,12 +5,14 @@ import { hostedRun, type Sabotage } from './hosted.ts'
 import { plainRun } from './plain.ts'
 import type { Case } from './script.ts'
 
+const BEFORE_RELEASE: readonly Mode[] = [{ kind: 'killed before commit' }, { kind: 'killed before release' }]
+
 /** All ways to restart that the case allows, and `seeds` runs with random kill points. */
 export function modesFor({ kills = 'anywhere' }: Case, seeds: readonly number[]): readonly Mode[] {
   if (kills === 'never') return [{ kind: 'no restart' }]
   return [
     { kind: 'no restart' },
-    ...(kills === 'anywhere' ? [{ kind: 'killed before release' as const }] : []),
+    ...(kills === 'anywhere' ? BEFORE_RELEASE : []),
     { kind: 'killed after release' },
     { kind: 'snapshot and tail' },
     ...seeds.map((seed) => ({ kind: 'random' as const, seed })),

@@ -1,0 +1,36 @@
+/** The corpus has teeth: without any one of the host's protections some case differs from plain XState. */
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { corpus } from './corpus.ts'
+import type { Mode } from './fate.ts'
+import type { Sabotage } from './hosted.ts'
+import { mutants } from './mutants.ts'
+import { plainRun } from './plain.ts'
+import { compared, modesFor } from './runner.ts'
+
+beforeEach(() => {
+  vi.spyOn(console, 'warn').mockImplementation(() => {})
+})
+
+/** The first case and mode that differ. The bytes of restored states are not compared: behaviour alone must tell. */
+async function noticed(sabotage: Sabotage): Promise<string | undefined> {
+  for (const script of corpus) {
+    const expected = await plainRun(script)
+    for (const mode of modesFor(script, [1])) {
+      const difference = await compared(script, expected, mode, sabotage)
+      if (difference !== undefined) return `${script.name} (${nameOf(mode)}): ${difference}`
+    }
+  }
+  return undefined
+}
+
+const nameOf = ({ kind }: Mode) => kind
+
+describe('the corpus notices when the host loses', () => {
+  test.each(Object.entries(mutants))('%s', async (_name, sabotage) => {
+    expect(await noticed(sabotage)).toBeDefined()
+  })
+})
+
+test('without sabotage nothing is noticed', async () => {
+  expect(await noticed({})).toBeUndefined()
+})
