@@ -14,7 +14,7 @@ import type { Asker } from './asker.ts'
 import { hashOf, type Json } from './codec.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import { InvalidEvent, Moved, type TroupeError, TypeNotServed, toWire } from './errors.ts'
-import type { BusMessage, Clock, Connection, Entropy, Subscription, Timer } from './ports.ts'
+import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { OpenSend } from './settlement.ts'
 import { type Activation, decodeRecord } from './step.ts'
@@ -38,6 +38,7 @@ export interface ShardHostOptions {
 }
 
 const SWEEP_MS = 5_000
+const TAKE_UP_AGAIN_MS = 1_000
 const SEND_TIMEOUT_MS = 60_000
 
 interface OpenShard {
@@ -108,17 +109,28 @@ export class ShardHost {
 
   /** Activates what the last owner left open. The heads may be stale: activation itself reads the leader. */
   async #takeUp(shard: ShardName): Promise<void> {
-    const { connection, subjects, onLog } = this.#o
+    const { connection, subjects, clock, onLog } = this.#o
+    const open = this.#shards.get(shard)
     try {
       for await (const head of connection.journal.heads(subjects.journalOf(shard))) {
-        const record = decodeRecord(head.bytes)
-        const { asks, effects, timers, sends } = record.open
-        if (asks + effects + timers + sends === 0 || !this.#shards.has(shard)) continue
-        const address = subjects.addressIn(head.subject)
-        this.#resident(address, { correlation: `takeup:${address}`, causation: `takeup:${address}` })
+        if (open === undefined || this.#shards.get(shard) !== open) return
+        this.#takeUpOne(head)
       }
     } catch (error) {
-      onLog('the scan of a shard failed; its actors wake with their next message', { shard, error: String(error) })
+      onLog('the scan of a shard failed; trying again', { shard, error: String(error) })
+      clock.after(TAKE_UP_AGAIN_MS, () => this.#shards.get(shard) === open && void this.#takeUp(shard))
+    }
+  }
+
+  /** A record that cannot be read is its own actor's matter: the others of the shard must not sleep for it. */
+  #takeUpOne({ subject, bytes }: JournalEntry): void {
+    try {
+      const { asks, effects, timers, sends } = decodeRecord(bytes).open
+      if (asks + effects + timers + sends === 0) return
+      const address = this.#o.subjects.addressIn(subject)
+      this.#resident(address, { correlation: `takeup:${address}`, causation: `takeup:${address}` })
+    } catch (error) {
+      this.#o.onLog('a record cannot be read; its actor is not taken up', { subject, error: String(error) })
     }
   }
 

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest'
 import { assign, emit, enqueueActions, setup } from 'xstate'
 import { z } from 'zod'
 import { createSystem, defineActor, effect, memory, packWire, protocol, unpackWire } from './index.ts'
+import type { Backend } from './ports.ts'
 import { decodeRecord } from './step.ts'
 import { manualClock } from './testing/manual-clock.ts'
+import { scriptedJournal } from './testing/scripted-journal.ts'
 
 const counterSays = protocol('counter', {
   events: { add: z.object({ by: z.number() }), reset: z.object({}) },
@@ -301,4 +303,55 @@ test('more sends from one actor to another than a receiver remembers', async () 
       .poll(async () => (await sum.snapshot()).context, { timeout: 10_000 })
       .toEqual({ count: (round + 1) * 250 })
   }
+})
+
+test('a shard is taken up although one of its records cannot be read, and although the first scan failed', async () => {
+  const says = protocol('alarm', { events: { set: z.object({}), look: z.object({}) } })
+  const alarm = defineActor(says, {
+    logic: setup({ types: says.types<{ n: number }>() }).createMachine({
+      context: { n: 0 },
+      initial: 'off',
+      on: { look: {} },
+      states: {
+        off: { on: { set: 'on' } },
+        on: { after: { 50: { target: 'off', actions: assign({ n: ({ context }) => context.n + 1 }) } } },
+      },
+    }),
+  })
+  const world = memory()
+  const first = await createSystem({ actors: [alarm], backend: world, shards: 1 })
+  first.connection.bus.publish('tr.default.j.main-0.alarm.broken', new TextEncoder().encode('garbage'))
+  await first.get(alarm, 'a').ask({ type: 'set' })
+  await first.drain()
+  let scans = 0
+  const flaky: Backend = {
+    kind: 'memory',
+    connect: async (options) => {
+      const connection = await world.connect(options)
+      const { journal } = connection
+      const heads = (pattern: string) => {
+        scans += 1
+        if (scans === 1) throw new Error('no leader')
+        return journal.heads(pattern)
+      }
+      return { ...connection, journal: scriptedJournal(journal, { heads }) }
+    },
+  }
+  const told: string[] = []
+  await using second = await createSystem({
+    actors: [alarm],
+    backend: flaky,
+    shards: 1,
+    onLog: (text) => told.push(text),
+  })
+  const { journal } = second.connection
+  const seen = async () => {
+    const last = await journal.last('tr.default.j.main-0.alarm.a')
+    return last && decodeRecord(last.bytes).steps.at(-1)?.input.kind
+  }
+  await expect.poll(seen, { timeout: 5_000 }).toBe('timer')
+  expect(told).toEqual([
+    'the scan of a shard failed; trying again',
+    'a record cannot be read; its actor is not taken up',
+  ])
 })
