@@ -33,7 +33,7 @@ export interface WorkerOptions {
   readonly pythonPath?: readonly string[]
   /** NATS servers. @defaultValue those of the system */
   readonly servers?: readonly string[]
-  /** Credentials file of workers. @defaultValue `NATS_CREDS` */
+  /** Credentials file of workers. @defaultValue that of the system, else `NATS_CREDS` */
   readonly creds?: string
 }
 
@@ -152,7 +152,7 @@ class HeldWorker {
 function commandOf(options: WorkerOptions, { pool, worker, nonce }: Identity, runtime: EffectRuntime): Command {
   const { app, slots = 1, env = {}, pythonPath: folders = [], servers = runtime.servers } = options
   const { inherited, creds } = pythonEnvironment()
-  const credentials = options.creds ?? creds
+  const credentials = options.creds ?? runtime.creds ?? creds
   const path = [...folders, inherited['PYTHONPATH']].filter((folder) => folder !== undefined && folder !== '')
   return {
     python: pythonPath(options.python),

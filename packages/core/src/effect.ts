@@ -51,9 +51,10 @@ export function effect<I, O>(
   effectClass: EffectClass,
   run: (input: I, context: EffectContext) => Promise<O>,
 ): Effect<I, O> {
+  const work: typeof run = (input, context) => (context.runtime?.effects?.instead(name, run) ?? run)(input, context)
   const logic = fromPromise<O, I>(({ input, self, signal, system }) => {
     const scope = hostOf(system)?.effectScope(self)
-    return run(input, {
+    return work(input, {
       effectId: scope?.effectId ?? self.sessionId,
       attempt: scope?.attempt ?? 1,
       cause: scope?.cause ?? { correlation: self.sessionId, causation: self.sessionId },
@@ -62,7 +63,7 @@ export function effect<I, O>(
       signal,
     })
   })
-  return Object.assign(logic, { effect: { name, class: effectClass, run } })
+  return Object.assign(logic, { effect: { name, class: effectClass, run: work } })
 }
 
 export interface ResourceContext<Event extends EventObject> {

@@ -22,6 +22,7 @@ export { type Effect, type EffectClass, type EffectContext, effect, type Resourc
 export { cryptoEntropy, seededEntropy } from './entropy.ts'
 export * from './errors.ts'
 export { memory } from './memory/backend.ts'
+export type { EffectOverride, EffectOverrides } from './overrides.ts'
 export type * from './ports.ts'
 export {
   type ActorInput,

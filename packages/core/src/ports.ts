@@ -162,8 +162,10 @@ export interface Connection {
   readonly bus: Bus
   readonly journal: Journal
   readonly store: Store
-  /** Where others reach the same world: NATS URLs; empty in memory. */
+  /** Where others reach the same world: NATS URLs; empty in memory. They may hold a password: hand them on, never show them. */
   readonly servers: readonly string[]
+  /** Path of the credentials file that goes with them. */
+  readonly creds?: string
   close(): Promise<void>
 }
 

@@ -49,7 +49,7 @@ export interface Ref<P extends AnyProtocol, L extends AnyActorLogic = AnyActorLo
 export interface RefOptions {
   readonly asker: Asker
   readonly transport: Transport
-  readonly bus: Bus
+  readonly subscribe: Bus['subscribe']
   readonly subjects: Subjects
   readonly clock: Clock
   /** Unique in the namespace; cheap, since every message gets one. */
@@ -124,7 +124,7 @@ export class ActorRef {
   }
 
   on(type: string, listener: (event: object) => void): Subscription {
-    return this.#o.bus.subscribe(this.#o.subjects.observation(this.address), ({ data }) => {
+    return this.#o.subscribe(this.#o.subjects.observation(this.address), ({ data }) => {
       const body = unpackWire(data)
       if (typeof body !== 'object' || body === null || !('event' in body)) return
       const event = decode(dataIn(body.event, 'event'))

@@ -1,5 +1,6 @@
 /** What effects may use of the system that runs them. Bridges (Python pools, model calls) are written against this alone. */
 import type { Subjects } from './address.ts'
+import type { Overrides } from './overrides.ts'
 import type { Bus, Clock, Entropy } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
 
@@ -28,12 +29,16 @@ export interface Shared {
 export interface EffectRuntime {
   readonly namespace: string
   readonly node: string
-  /** NATS URLs that processes started by effects connect to; empty in memory. */
+  /** NATS URLs that processes started by effects connect to; empty in memory. They may hold a password: hand them on, never show them. */
   readonly servers: readonly string[]
+  /** Path of the credentials file that this system itself connects with. */
+  readonly creds?: string
   readonly subjects: Subjects
   readonly bus: Bus
   readonly clock: Clock
   readonly entropy: Entropy
+  /** What runs in the place of effects of this system; a stand-in for a runtime needs none. */
+  readonly effects?: Overrides
   /** The node's one instance of `Class` under this name. */
   shared<T extends Shared>(Class: new (runtime: EffectRuntime, name: string) => T, name: string): T
   /** @returns the reply as declared by the protocol; typed by the caller, who holds the protocol. */

@@ -18,6 +18,7 @@ import { memory } from './memory/backend.ts'
 import { serveMicro } from './micro-service.ts'
 import { agreeOnNamespace, type NamespaceRecord, readNamespace } from './namespace-record.ts'
 import { nodeService } from './node-service.ts'
+import { type EffectOverrides, Overrides } from './overrides.ts'
 import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
 import { ActorRef, type Ref } from './ref.ts'
@@ -39,6 +40,10 @@ export interface SystemOptions {
   readonly shards?: number
   /** How long a silent node keeps its shards; whole seconds, at least 3,000. @defaultValue 20_000 */
   readonly leaseMs?: number
+  /** Version of your application, recorded with every activation. @defaultValue 'unknown' */
+  readonly app?: string
+  /** What runs in the place of effects, by name; for tests (`withMockedService`). */
+  readonly effects?: EffectOverrides
   /** What the runtime has to say to operators. @defaultValue nothing */
   readonly onLog?: (text: string, data: object) => void
   readonly clock?: Clock
@@ -55,7 +60,7 @@ export interface System extends AsyncDisposable {
   /** What effects of this node see of it; for bridges that work outside actors. */
   readonly runtime: EffectRuntime
   readonly connection: Connection
-  /** Finishes turns, hands the shards over, leaves, stops. */
+  /** Finishes turns, hands the shards over, leaves, stops. After `stop` there is nothing left to do. */
   drain(): Promise<void>
   /** Ends at once: nothing is handed over; what was acknowledged is in the log. */
   stop(): Promise<void>
@@ -69,22 +74,24 @@ const MIN_LEASE_MS = 3_000
  */
 export async function createSystem(options: SystemOptions = {}): Promise<System> {
   const { actors = [], backend = memory(), shards = 256, leaseMs = 20_000, onLog = () => {} } = options
-  const { clock = realClock(), entropy = cryptoEntropy() } = options
+  const { clock = realClock(), entropy = cryptoEntropy(), app = 'unknown' } = options
   const node = options.node ?? `node-${entropy.hex(32)}`
   if (leaseMs < MIN_LEASE_MS) throw new RangeError(`leaseMs is ${leaseMs}; at least ${MIN_LEASE_MS} are needed`)
   selfTest()
   const defs = definitionsByType(actors)
   const connection = await backend.connect({ name: node, clock, entropy })
+  let system: RunningSystem | undefined
   try {
     const record =
       actors.length > 0
         ? await agreeOnNamespace(connection.store, connection.journal.streamId, actors, shards)
         : ((await readNamespace(connection.store)) ?? { v: 1, streamId: '', groups: { main: shards }, types: {} })
-    const system = new RunningSystem({ node, defs, connection, record, leaseMs, onLog, clock, entropy })
+    const effects = new Overrides(options.effects)
+    system = new RunningSystem({ node, app, defs, connection, record, leaseMs, effects, onLog, clock, entropy })
     await system.start()
     return system
   } catch (error) {
-    await connection.close()
+    await (system?.stop() ?? connection.close())
     throw error
   }
 }
@@ -101,10 +108,12 @@ function definitionsByType(actors: readonly AnyActorDef[]): ReadonlyMap<string, 
 
 interface Parts {
   readonly node: string
+  readonly app: string
   readonly defs: ReadonlyMap<string, AnyActorDef>
   readonly connection: Connection
   readonly record: NamespaceRecord
   readonly leaseMs: number
+  readonly effects: Overrides
   readonly onLog: (text: string, data: object) => void
   readonly clock: Clock
   readonly entropy: Entropy
@@ -127,11 +136,12 @@ class RunningSystem implements System {
   readonly #membership: Membership | undefined
   #record: NamespaceRecord
   #stopped: Promise<void> | undefined
+  #drained: Promise<void> | undefined
 
   constructor(parts: Parts) {
-    const { node, connection, record, clock, entropy, defs, onLog } = parts
+    const { node, app, connection, record, clock, entropy, effects, defs, onLog } = parts
     this.#parts = parts
-    this.#activation = { namespace: connection.namespace, ...activationFacts(node, clock) }
+    this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
     this.#record = record
     this.node = node
@@ -148,10 +158,12 @@ class RunningSystem implements System {
       namespace: connection.namespace,
       node,
       servers: connection.servers,
+      ...(connection.creds !== undefined && { creds: connection.creds }),
       subjects: this.#subjects,
       bus: connection.bus,
       clock,
       entropy,
+      effects,
       shared: (Class, name) => this.#shared.get(Class, this.runtime, name),
       ask: (protocol, key, event, options) => this.#refTo(addressOf(protocol.type, key)).ask(event, options),
     }
@@ -228,7 +240,10 @@ class RunningSystem implements System {
     return new ActorRef(address, {
       asker: this.#asker,
       transport: this.#transport,
-      bus,
+      subscribe: (...given) => {
+        this.#checkRunning()
+        return bus.subscribe(...given)
+      },
       subjects: this.#subjects,
       clock,
       newId: () => `${this.#idRoot}-${(++this.#ids).toString(36)}`,
@@ -241,6 +256,7 @@ class RunningSystem implements System {
   }
 
   async locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }> {
+    this.#checkRunning()
     const shard = this.#shardOf(address)
     const entry = await this.connection.store.get(`shard.${shard}`)
     const key: unknown = entry === undefined ? undefined : JSON.parse(new TextDecoder().decode(entry.value))
@@ -249,9 +265,13 @@ class RunningSystem implements System {
     return { shard, node: owner === '' ? undefined : owner.replace(/-[0-9a-f]{8}-\d+$/, '') }
   }
 
+  #checkRunning(): void {
+    if (this.#stopped !== undefined) throw new SystemStopped(`system '${this.node}' has stopped`)
+  }
+
   /** An actor of this node is reached directly, any other over its command subject. */
   #send(envelope: Envelope, listener: (answer: WireAnswer | 'no-responders') => void): { close(): void } {
-    if (this.#stopped !== undefined) throw new SystemStopped(`system '${this.node}' has stopped`)
+    this.#checkRunning()
     const { bus } = this.connection
     if (this.#host.holds(envelope.to)) {
       let open = true
@@ -277,8 +297,21 @@ class RunningSystem implements System {
     return reply
   }
 
-  async drain(): Promise<void> {
-    await this.#membership?.leave()
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain()
+    return this.#drained
+  }
+
+  /** What cannot be handed over is taken over when the lease runs out: no reason to fail, nor to stay. */
+  async #drain(): Promise<void> {
+    if (this.#stopped === undefined) {
+      try {
+        await this.#membership?.leave()
+      } catch (error) {
+        const { node, onLog } = this.#parts
+        if (this.#stopped === undefined) onLog('shards not handed over', { node, error: String(error) })
+      }
+    }
     await this.stop()
   }
 
@@ -306,7 +339,7 @@ function sizeOf(envelope: Envelope): number {
   return envelope.kind === 'event' ? 128 + JSON.stringify(envelope.event).length : 128
 }
 
-function activationFacts(node: string, clock: Clock): Activation {
+function activationFacts(node: string, app: string, clock: Clock): Activation {
   const require = createRequire(import.meta.url)
   const versionOf = (file: string): string => {
     const found: unknown = require(file)
@@ -316,7 +349,7 @@ function activationFacts(node: string, clock: Clock): Activation {
     node,
     pid: process.pid,
     at: clock.now(),
-    app: 'unknown',
+    app,
     runtime: versionOf('../package.json'),
     xstate: versionOf('xstate/package.json'),
     nodejs: process.version,

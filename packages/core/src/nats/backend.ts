@@ -70,8 +70,8 @@ async function open(
   { name, clock, entropy, onHandlerError = raise }: ConnectOptions,
 ): Promise<Connection> {
   const { namespace = 'default', durability: wished = 'r1', initialise = false } = options
-  const servers = listOf(options.servers ?? natsEnvironment().servers ?? DEFAULT_SERVER)
-  const nc = await dial(options, servers, name)
+  const place = placeOf(options)
+  const nc = await dial(place, name)
   const connectivity = new Connectivity(nc)
   try {
     const api: Api = { nc, jsm: await jetstreamManager(nc, { checkAPI: false }), connectivity, clock, entropy }
@@ -88,7 +88,7 @@ async function open(
     return {
       namespace,
       durability,
-      servers,
+      ...place,
       bus: new NatsBus(nc, connectivity, inbox, onHandlerError),
       journal: new NatsJournal(api, publisher, identity, subjects.slice(0, -1)),
       store: new NatsStore(api, publisher, bucketName(namespace), onHandlerError),
@@ -113,8 +113,15 @@ async function patiently<T>({ clock }: Api, work: () => Promise<T>): Promise<T> 
   }
 }
 
-async function dial(options: NatsOptions, servers: readonly string[], name: string): Promise<NatsConnection> {
-  const creds = options.creds ?? natsEnvironment().creds
+/** As the options say, else the environment. */
+export function placeOf(options: Pick<NatsOptions, 'servers' | 'creds'>): Pick<Connection, 'servers' | 'creds'> {
+  const { servers, creds } = natsEnvironment()
+  const path = options.creds ?? creds
+  return { servers: listOf(options.servers ?? servers ?? DEFAULT_SERVER), ...(path && { creds: path }) }
+}
+
+/** @throws Disconnected, with no password in it */
+export async function dial({ servers, creds }: ReturnType<typeof placeOf>, name: string): Promise<NatsConnection> {
   const authenticator = creds ? credsAuthenticator(await readFile(creds)) : fromUrl(servers[0] ?? '')
   try {
     return await connect({
@@ -143,7 +150,15 @@ async function dial(options: NatsOptions, servers: readonly string[], name: stri
 const listOf = (servers: string | readonly string[]): string[] =>
   (typeof servers === 'string' ? servers.split(',') : [...servers]).map((server) => server.trim())
 
-const parse = (server: string): URL => new URL(server.includes('://') ? server : `nats://${server}`)
+/** Says nothing of what it could not read: a password may be why. */
+function parse(server: string): URL {
+  const url = URL.parse(server.includes('://') ? server : `nats://${server}`)
+  if (url !== null) return url
+  throw new Disconnected(
+    'the address of a NATS server cannot be read: it must look like nats://host:4222 or nats://user:password@host:4222, ' +
+      'with special characters of the password as %XX',
+  )
+}
 
 function withoutUser(server: string): string {
   const url = parse(server)
