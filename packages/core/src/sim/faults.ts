@@ -51,7 +51,7 @@ export function seededFaults(random: () => number): Faults {
     torn: sometimes(0.1),
     slow: sometimes(0.04),
     stale: sometimes(0.8),
-    crash: sometimes(0.01),
+    crash: sometimes(0.003),
     events: { kills: some(4), pauses: some(4), cuts: some(4), outages: some(2) },
   }
 }

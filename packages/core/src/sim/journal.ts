@@ -11,8 +11,8 @@ import { subjectMatch } from '../memory/subject-match.ts'
 import { type AppendOutcome, type Journal, type JournalEntry, PAYLOAD_BYTES } from '../ports.ts'
 import type { SimLink } from './link.ts'
 
-/** How many entries a stale reader may lag behind. */
-const LAG = 40
+/** How far a stale reader may lag behind. */
+const LAG_MS = [0, 3_000] as const
 
 export interface SimJournalOptions {
   readonly link: SimLink
@@ -80,11 +80,13 @@ export class SimJournal implements Journal {
     const match = subjectMatch(pattern)
     yield* await link.call(`${this.#name} reads the heads of ${pattern}`, () => {
       if (!scheduler.chance(scheduler.faults.stale)) return log.heads(match)
-      const end = Math.max(0, log.size - Math.floor(scheduler.between([0, LAG])))
+      const asOf = scheduler.time.wallMs - scheduler.between(LAG_MS)
       const heads = new Map<string, JournalEntry>()
-      for (let at = 1; at <= end; at++) {
+      for (let at = 1; at <= log.size; at++) {
         const entry = log.at(at)
-        if (entry !== undefined && match(entry.subject)) heads.set(entry.subject, copyOf(entry))
+        if (entry !== undefined && entry.storedAt <= asOf && match(entry.subject)) {
+          heads.set(entry.subject, copyOf(entry))
+        }
       }
       return [...heads.values()]
     })

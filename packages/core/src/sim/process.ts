@@ -16,7 +16,11 @@ export class SimProcess {
   #waiting: (() => void)[] = []
   readonly #onDeath: (() => void)[] = []
 
-  constructor(name: string, scheduler: Scheduler) {
+  readonly #mortal: boolean
+
+  /** @param options `mortal`: it may die by chance, not only when it is killed */
+  constructor(name: string, scheduler: Scheduler, options: { readonly mortal?: boolean } = {}) {
+    this.#mortal = options.mortal ?? false
     this.name = name
     this.scheduler = scheduler
     const { time } = scheduler
@@ -60,7 +64,7 @@ export class SimProcess {
 
   /** Before everything a process does to the world: it may die right here. True when it is dead. */
   mayDie(): boolean {
-    if (this.#state !== 'dead' && this.scheduler.chance(this.scheduler.faults.crash)) this.kill()
+    if (this.#mortal && this.#state !== 'dead' && this.scheduler.chance(this.scheduler.faults.crash)) this.kill()
     return this.#state === 'dead'
   }
 

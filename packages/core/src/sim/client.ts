@@ -1,0 +1,116 @@
+/**
+ * A client in a simulation: a system without actors, whose calls are remembered in the ledger.
+ */
+import type { AnyActorLogic } from 'xstate'
+import type { ActorDef } from '../actor.ts'
+import { TroupeError, toWire } from '../errors.ts'
+import type { AnyProtocol } from '../protocol.ts'
+import type { Ref } from '../ref.ts'
+import type { AskOptions } from '../runtime.ts'
+import type { System } from '../system.ts'
+import type { Call, Ledger } from './ledger.ts'
+import type { SimProcess } from './process.ts'
+
+export interface SimClient {
+  readonly name: string
+  readonly system: System
+  /** Faults still happen. */
+  readonly disturbed: boolean
+  /** A reference whose calls are checked against the log when the simulation ends. */
+  get<P extends AnyProtocol, L extends AnyActorLogic>(actor: ActorDef<P, L>, key: string): Ref<P, L>
+  /** Uniform in [0, 1), from the seed. */
+  random(): number
+  sleep(ms: number): Promise<void>
+}
+
+export interface ClientOptions {
+  readonly process: SimProcess
+  readonly system: System
+  readonly ledger: Ledger
+  readonly disturbed: () => boolean
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000
+
+export class TrackingClient implements SimClient {
+  readonly name: string
+  readonly system: System
+  readonly random: () => number
+  readonly #o: ClientOptions
+  #calls = 0
+
+  constructor(options: ClientOptions) {
+    this.#o = options
+    this.name = options.process.name
+    this.system = options.system
+    this.random = options.process.scheduler.entropy(`${this.name}/work`).random
+  }
+
+  get disturbed(): boolean {
+    return this.#o.disturbed()
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#o.process.clock.after(ms, resolve))
+  }
+
+  get<P extends AnyProtocol, L extends AnyActorLogic>(actor: ActorDef<P, L>, key: string): Ref<P, L> {
+    const ref = this.system.get(actor, key)
+    return {
+      address: ref.address,
+      ask: (event, options = {}) => {
+        const call = this.#newCall(ref.address, event.type, options)
+        const cause = { correlation: call.id, causation: `client:${call.id}` }
+        // A reference of a system takes the cause that effects hand on.
+        const withCause = { ...options, cause }
+        return this.#tracked(call, ref.ask(event, withCause))
+      },
+      send: (event) => ref.send(event),
+      on: (type, listener) => ref.on(type, listener),
+      snapshot: async (options) => {
+        const { ledger } = this.#o
+        const known = ledger.acknowledgedSeq(ref.address)
+        const view = await ref.snapshot(options)
+        if (view.seq < known) {
+          ledger.report(
+            13,
+            `${this.name} is shown step ${view.seq} of ${ref.address}; ${known} was known before it asked`,
+          )
+        }
+        return view
+      },
+    }
+  }
+
+  #newCall(to: Call['to'], type: string, { timeoutMs = DEFAULT_TIMEOUT_MS, idempotencyKey }: AskOptions): Call {
+    this.#calls += 1
+    const askedAt = this.#o.process.clock.monotonic()
+    const call: Call = {
+      id: `${this.name}-${this.#calls}`,
+      to,
+      type,
+      key: idempotencyKey,
+      askedAt,
+      deadline: askedAt + timeoutMs,
+    }
+    this.#o.ledger.calls.push(call)
+    return call
+  }
+
+  async #tracked<T>(call: Call, answer: Promise<T>): Promise<T> {
+    const { ledger, process } = this.#o
+    const end = (outcome: NonNullable<Call['ended']>['outcome']): void => {
+      call.ended = { at: process.clock.monotonic(), outcome, records: ledger.records.length }
+    }
+    try {
+      const value = await answer
+      end({ ok: true, value })
+      return value
+    } catch (error) {
+      const { code, applied, message } = toWire(error)
+      end({ ok: false, code, applied, message })
+      if (!(error instanceof TroupeError)) ledger.report(8, `call ${call.id} ended with an untyped error: ${message}`)
+      throw error
+    }
+  }
+}

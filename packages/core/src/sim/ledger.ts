@@ -1,0 +1,156 @@
+/**
+ * What a simulation remembers, to be compared with the log at the end: calls, looks, effects, and every record in the order
+ * it was stored. What can only be seen at the moment it happens is checked here; the rest in `log-check.ts` and
+ * `call-check.ts`.
+ *
+ *  1. Acknowledged means: in the log, exactly once, and answered as the log says.
+ *  2. No command is applied twice.
+ *  3. Nothing leaves before its append: no answer, emit, send or effect.
+ *  4. One writer at a time: epochs never fall, a writer begins with an activation and never comes back.
+ *  5. The chain of hashes is unbroken.
+ *  6. Every record folds to its hash.
+ *  7. A refusal is recorded before it is told.
+ *  8. Every call ends before its deadline, with an answer or a typed error.
+ *  9. After healing, everything that was open ends, and new commands are answered.
+ * 10. A timer fires never early and once.
+ * 11. A send is applied once, after the step that made it.
+ * 12. A write effect runs at most once; no effect has two results.
+ * 13. A look shows no less than what was acknowledged before it was asked for.
+ * 14. No error escapes into the process.
+ */
+import type { Address } from '../address.ts'
+import type { EffectContext } from '../effect.ts'
+import type { BusMessage } from '../ports.ts'
+import { decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
+import { unpackWire } from '../wire.ts'
+import type { Witness } from './backend.ts'
+import type { SimProcess } from './process.ts'
+import type { Scheduler } from './scheduler.ts'
+
+export interface Violation {
+  /** Number in the list above. */
+  readonly invariant: number
+  readonly what: string
+}
+
+export type CallOutcome =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly code: string; readonly applied: 'no' | 'unknown'; readonly message: string }
+
+export interface Call {
+  readonly id: string
+  readonly to: Address
+  readonly type: string
+  readonly key: string | undefined
+  readonly askedAt: number
+  readonly deadline: number
+  ended?: { readonly at: number; readonly outcome: CallOutcome; readonly records: number }
+}
+
+export interface Stored {
+  readonly subject: string
+  readonly bytes: Uint8Array
+  readonly record: JournalRecord
+}
+
+export class Ledger implements Witness {
+  readonly calls: Call[] = []
+  readonly records: Stored[] = []
+  readonly violations: Violation[] = []
+  /** Runs of write effects, by effect id. */
+  readonly writes = new Map<string, number>()
+  readonly #scheduler: Scheduler
+  readonly #steps = new Set<string>()
+  readonly #acknowledged = new Map<string, number>()
+  readonly #newest = new Map<string, JournalRecord>()
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler
+  }
+
+  report(invariant: number, what: string): void {
+    const at = Math.round(this.#scheduler.time.elapsedMs)
+    if (this.violations.length < 20) this.violations.push({ invariant, what: `${what} (at ${at} ms)` })
+  }
+
+  // ── What happens ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  stored(subject: string, bytes: Uint8Array): void {
+    let record: JournalRecord
+    try {
+      record = decodeRecord(bytes)
+    } catch (error) {
+      return this.report(5, `something on ${subject} is no record: ${String(error)}`)
+    }
+    this.records.push({ subject, bytes, record })
+    this.#newest.set(record.actor, record)
+    for (const { seq } of record.steps) this.#steps.add(stepId(record.actor, record.epoch, seq))
+  }
+
+  acknowledged(_subject: string, bytes: Uint8Array): void {
+    const { actor, steps } = decodeRecord(bytes)
+    const seq = steps.at(-1)?.seq ?? 0
+    this.#acknowledged.set(actor, Math.max(seq, this.#acknowledged.get(actor) ?? 0))
+  }
+
+  published(process: SimProcess, { subject, data, headers }: BusMessage): void {
+    if (headers !== undefined) return // for stock clients
+    const kind = subject.split('.')[2]
+    if (subject.startsWith('_INBOX.')) this.#leaves(process, 'an answer', field(bodyOf(data), 'step'))
+    else if (kind === 'o') this.#leaves(process, 'an emit', field(bodyOf(data), 'step'))
+    else if (kind === 'i') this.#leaves(process, 'a send', field(field(bodyOf(data), 'cause'), 'causation'))
+  }
+
+  #leaves(process: SimProcess, what: string, step: unknown): void {
+    if (typeof step !== 'string' || !/#\d+:\d+$/.test(step) || this.#steps.has(step)) return
+    this.report(3, `${process.name} lets out ${what} of ${step}, which is not in the log`)
+  }
+
+  /** To be called by each effect of a simulated actor as it begins. */
+  effectBegins(effectClass: 'read' | 'idempotent' | 'write', { effectId, cause, runtime }: EffectContext): void {
+    if (!this.#steps.has(cause.causation)) {
+      this.report(3, `${runtime?.node} begins ${effectId} of ${cause.causation}, which is not in the log`)
+    }
+    if (effectClass !== 'write') return
+    const runs = (this.writes.get(effectId) ?? 0) + 1
+    this.writes.set(effectId, runs)
+    if (runs > 1) this.report(12, `the write ${effectId} runs a second time`)
+  }
+
+  /** The newest step of an actor whose writer knows that it is stored. */
+  acknowledgedSeq(actor: string): number {
+    return this.#acknowledged.get(actor) ?? 0
+  }
+
+  /** Actors with something open that must end by itself, and what it is. */
+  open(): readonly string[] {
+    const open: string[] = []
+    for (const [actor, record] of this.#newest) {
+      const { effects, timers, sends } = record.open
+      if (effects + timers + sends > 0) open.push(`${actor}: ${JSON.stringify(record.open)}`)
+    }
+    return open
+  }
+
+  get actors(): readonly string[] {
+    return [...this.#newest.keys()]
+  }
+}
+
+function bodyOf(data: Uint8Array): unknown {
+  try {
+    return unpackWire(data)
+  } catch {
+    return undefined
+  }
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+/** Whether an actor took nothing more after this step. */
+export function endsActor(step: Step): boolean {
+  const directive = step.supervision?.directive
+  return step.ended !== undefined || directive === 'stop' || directive === 'quarantine'
+}

@@ -1,0 +1,29 @@
+/** One seed of our own simulation: its world and its faults follow from the seed alone. */
+import { seededEntropy } from '../entropy.ts'
+import { CALM, seededFaults } from './faults.ts'
+import { work } from './workload.ts'
+import { type Report, World, type WorldOptions } from './world.ts'
+
+export type SeedOptions = Partial<Pick<WorldOptions, 'wrap' | 'onTrace' | 'faults'>>
+
+/** Seeds are texts; one that begins with `calm` runs without faults. */
+export function runSeed(seed: string, options: SeedOptions = {}): Promise<Report> {
+  const { random } = seededEntropy(`${seed}/world`)
+  const nodes = 1 + Math.floor(random() * 3)
+  const world = new World({
+    seed,
+    ...work(),
+    nodes,
+    clients: 1 + Math.floor(random() * 2),
+    shards: 6,
+    leaseMs: 3_000,
+    faults: seed.startsWith('calm') ? CALM : seededFaults(random),
+    disturbedMs: 4_000 + random() * 6_000,
+    patienceMs: 120_000,
+    ...options,
+  })
+  return world.run()
+}
+
+/** What to type to see a seed again. */
+export const again = (seed: number | string): string => `npm run sim -- --seed ${seed}`

@@ -1,0 +1,267 @@
+/**
+ * A simulated cluster: nodes and clients that run the production code, the faults that befall them, and the two phases.
+ *
+ * 1. Safety phase: the workload runs while faults happen. Liveness phase: all faults end, and everything must end well.
+ * 2. Nodes die and come back; clients only lose their connection.
+ * 3. Nothing of a world is left in the process when `run` has resolved.
+ */
+import type { AnyActorDef } from '../actor.ts'
+import { createSystem, type System } from '../system.ts'
+import { SimServer, type SimServerOptions } from './backend.ts'
+import { checkCalls } from './call-check.ts'
+import { type SimClient, TrackingClient } from './client.ts'
+import type { Faults } from './faults.ts'
+import { Ledger, type Violation } from './ledger.ts'
+import type { SimLink } from './link.ts'
+import { checkLog } from './log-check.ts'
+import { SimProcess } from './process.ts'
+import { Scheduler } from './scheduler.ts'
+
+export interface WorldOptions {
+  readonly seed: number | string
+  readonly actors: (ledger: Ledger) => readonly AnyActorDef[]
+  readonly nodes: number
+  readonly clients: number
+  readonly shards: number
+  readonly leaseMs: number
+  readonly faults: Faults
+  /** How long faults happen. */
+  readonly disturbedMs: number
+  /** How long after the last fault everything may take. */
+  readonly patienceMs: number
+  /** Runs on every client while faults happen; must return once it is no longer `disturbed`. */
+  readonly workload: (client: SimClient) => Promise<void>
+  /** Runs on every client when the world is healthy: what must work now. */
+  readonly afterHeal?: (client: SimClient) => Promise<void>
+  readonly wrap?: SimServerOptions['wrap']
+  readonly onTrace?: (line: string) => void
+}
+
+export interface Report {
+  readonly seed: number | string
+  readonly violations: readonly Violation[]
+  /** Equal for two runs of one seed. */
+  readonly trace: string
+  readonly stats: {
+    readonly virtualMs: number
+    readonly records: number
+    readonly calls: number
+    readonly kills: number
+  }
+}
+
+interface Host {
+  readonly name: string
+  process: SimProcess
+  link: SimLink | undefined
+  system: System | undefined
+  lives: number
+}
+
+const RESTART_MS = [100, 6_000] as const
+const FROZEN_MS = [50, 7_000] as const
+const CUT_MS = [50, 6_000] as const
+const OUTAGE_MS = [500, 4_000] as const
+const BOOT_MS = 30_000
+const BOOT_AGAIN_MS = 500
+
+export class World {
+  readonly ledger: Ledger
+  readonly #o: WorldOptions
+  readonly #scheduler: Scheduler
+  readonly #server: SimServer
+  readonly #defs: readonly AnyActorDef[]
+  readonly #nodes: Host[]
+  readonly #clients: Host[]
+  #disturbed = true
+  #kills = 0
+
+  constructor(options: WorldOptions) {
+    this.#o = options
+    const { seed, faults, onTrace, wrap } = options
+    this.#scheduler = new Scheduler({ seed, faults, ...(onTrace && { onTrace }) })
+    this.ledger = new Ledger(this.#scheduler)
+    this.#defs = options.actors(this.ledger)
+    this.#server = new SimServer({ scheduler: this.#scheduler, witness: this.ledger, ...(wrap && { wrap }) })
+    this.#nodes = this.#hosts('n', options.nodes)
+    this.#clients = this.#hosts('c', options.clients)
+  }
+
+  async run(): Promise<Report> {
+    const release = catchEscapes((error) => this.ledger.report(14, `an error escaped: ${describe(error)}`))
+    try {
+      await this.#run()
+    } finally {
+      release()
+    }
+    for (const host of [...this.#nodes, ...this.#clients]) host.process.kill()
+    checkLog(this.ledger, new Map(this.#defs.map((def) => [def.protocol.type, def])))
+    checkCalls(this.ledger)
+    return {
+      seed: this.#o.seed,
+      violations: this.ledger.violations,
+      trace: this.#scheduler.trace,
+      stats: {
+        virtualMs: Math.round(this.#scheduler.time.elapsedMs),
+        records: this.ledger.records.length,
+        calls: this.ledger.calls.length,
+        kills: this.#kills,
+      },
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { workload, afterHeal, disturbedMs } = this.#o
+    const hosts = [...this.#nodes, ...this.#clients]
+    for (const host of hosts) this.#boot(host)
+    if (!(await this.#within(BOOT_MS, () => hosts.every(({ system }) => system !== undefined)))) {
+      return this.ledger.report(9, 'the cluster does not start')
+    }
+    const clients = this.#clients.map((host) => this.#clientOf(host))
+    const worked = this.#all(clients, workload)
+    this.#disturb()
+    await this.#within(disturbedMs, () => false)
+    this.#heal()
+    if (!(await this.#patiently(worked))) return this.ledger.report(9, 'the workload does not end after healing')
+    const quiet = () => this.ledger.open().length === 0
+    if (!(await this.#patiently(quiet)))
+      this.ledger.report(9, `still open after healing: ${this.ledger.open().join('; ')}`)
+    if (afterHeal === undefined) return
+    if (!(await this.#patiently(this.#all(clients, afterHeal))))
+      this.ledger.report(9, 'what must work after healing does not')
+  }
+
+  /** @returns whether all are done */
+  #all(clients: readonly SimClient[], work: (client: SimClient) => Promise<void>): () => boolean {
+    let done = 0
+    for (const client of clients) {
+      work(client).then(
+        () => done++,
+        (error: unknown) => this.ledger.report(9, `the work of ${client.name} failed: ${describe(error)}`),
+      )
+    }
+    return () => done === clients.length
+  }
+
+  #patiently(done: () => boolean): Promise<boolean> {
+    return this.#within(this.#o.patienceMs, done)
+  }
+
+  async #within(ms: number, done: () => boolean): Promise<boolean> {
+    const { time } = this.#scheduler
+    await time.run(time.elapsedMs + ms, done)
+    return done()
+  }
+
+  // ── Hosts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hosts(prefix: string, count: number): Host[] {
+    return Array.from({ length: count }, (_, i) => {
+      const name = `${prefix}${i + 1}`
+      return { name, process: new SimProcess(name, this.#scheduler), link: undefined, system: undefined, lives: 0 }
+    })
+  }
+
+  #boot(host: Host): void {
+    const isNode = this.#nodes.includes(host)
+    const { shards, leaseMs } = this.#o
+    const { name } = host
+    host.lives += 1
+    host.system = undefined
+    const process = new SimProcess(name, this.#scheduler, { mortal: isNode })
+    host.process = process
+    process.onDeath(() => this.#died(host))
+    const start = (): void => {
+      const entropy = this.#scheduler.entropy(`${name}/${host.lives}/${process.clock.monotonic()}`)
+      const backend = this.#server.backendOf(process, (link) => {
+        host.link = link
+      })
+      const actors = isNode ? this.#defs : []
+      createSystem({ node: name, actors, backend, shards, leaseMs, clock: process.clock, entropy }).then(
+        (system) => {
+          host.system = system
+        },
+        (error: unknown) => {
+          this.#scheduler.note(`${name} does not start: ${describe(error)}`)
+          process.clock.after(BOOT_AGAIN_MS, start)
+        },
+      )
+    }
+    start()
+  }
+
+  #died(host: Host): void {
+    this.#kills += 1
+    const delayMs = this.#disturbed ? this.#scheduler.between(RESTART_MS) : 0
+    this.#scheduler.at(delayMs, `${host.name} starts again`, () => {
+      if (!host.process.alive) this.#boot(host)
+    })
+  }
+
+  #clientOf({ process, system }: Host): SimClient {
+    if (system === undefined) throw new Error('a client before its system')
+    return new TrackingClient({ process, system, ledger: this.ledger, disturbed: () => this.#disturbed })
+  }
+
+  // ── Faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #disturb(): void {
+    const { events } = this.#o.faults
+    const nodes = this.#nodes
+    const hosts = [...this.#nodes, ...this.#clients]
+    this.#sometimes(events.kills, nodes, (host) => host.process.kill())
+    this.#sometimes(events.pauses, nodes, (host) => {
+      const { process } = host
+      process.freeze()
+      this.#scheduler.at(this.#scheduler.between(FROZEN_MS), `${host.name} thaws`, () => process.thaw())
+    })
+    this.#sometimes(events.cuts, hosts, ({ name, link }) => {
+      link?.cut()
+      this.#scheduler.at(this.#scheduler.between(CUT_MS), `${name} is connected again`, () => link?.heal())
+    })
+    this.#sometimes(events.outages, hosts, () => {
+      this.#scheduler.available = false
+      this.#scheduler.at(this.#scheduler.between(OUTAGE_MS), 'a leader is back', () => {
+        this.#scheduler.available = true
+      })
+    })
+  }
+
+  #sometimes(count: number, hosts: readonly Host[], happen: (host: Host) => void): void {
+    for (let i = 0; i < count; i++) {
+      const host = hosts[Math.floor(this.#scheduler.between([0, hosts.length]))]
+      const atMs = this.#scheduler.between([0, this.#o.disturbedMs])
+      this.#scheduler.at(atMs, `fault of ${host?.name}`, () => {
+        if (this.#disturbed && host !== undefined) happen(host)
+      })
+    }
+  }
+
+  #heal(): void {
+    this.#disturbed = false
+    this.#scheduler.note('all faults end')
+    this.#scheduler.calm()
+    for (const host of [...this.#nodes, ...this.#clients]) {
+      host.process.thaw()
+      host.link?.heal()
+      if (!host.process.alive) this.#boot(host)
+    }
+  }
+}
+
+/** Errors that nobody catches would end a real process; here they are findings. */
+function catchEscapes(report: (error: unknown) => void): () => void {
+  const events = ['unhandledRejection', 'uncaughtException'] as const
+  const others = events.map((event) => process.listeners(event))
+  for (const event of events) process.removeAllListeners(event).on(event, report)
+  return () => {
+    for (const [at, event] of events.entries()) {
+      process.removeAllListeners(event)
+      for (const listener of others[at] ?? []) process.on(event, listener)
+    }
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
