@@ -113,6 +113,7 @@ describe('codec/1: nothing is dropped or rounded silently', () => {
     ['other typed arrays', { f: new Float64Array(1) }, '$.f', 'an instance of Float64Array'],
     ['an instance of a class', { deep: { money: new Money() } }, '$.deep.money', 'an instance of Money'],
     ['a promise', Promise.resolve(), '$', 'an instance of Promise'],
+    ['an integer without end', { n: 10n ** 5_000n }, '$.n', 'an integer of 5001 digits'],
     ['half a surrogate pair', { a: 'x\ud83d' }, '$.a', 'half a surrogate pair'],
     ['a key named __proto__', { in: JSON.parse('{"__proto__": 1}') }, '$.in', "a key named '__proto__'"],
   ])('%s is refused with its path', (_, value, path, what) => {
@@ -127,6 +128,10 @@ describe('codec/1: nothing is dropped or rounded silently', () => {
     const nested = (levels: number): unknown => (levels === 0 ? 0 : { a: nested(levels - 1) })
     expect(refusal(nested(MAX_DEPTH))).toBeUndefined()
     expect(refusal(nested(MAX_DEPTH + 1))).toMatchObject({ code: 'NotSerializable' })
+  })
+
+  test.each(['', 'x', '0x10', '1.5', ' 1', '9'.repeat(5_000)])('a stored integer %j is refused', (digits) => {
+    expect(() => decode({ $bigint: digits })).toThrow(expect.objectContaining({ code: 'NotSerializable' }))
   })
 
   test('decoding cannot reach a prototype', () => {

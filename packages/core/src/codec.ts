@@ -18,6 +18,9 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** Deeper values are refused: a stack is not a place for user data. */
 export const MAX_DEPTH = 64
 
+/** Reading and writing an integer takes more than linear time: longer ones are refused. */
+const BIGINT = /^-?[0-9]{1,4096}$/
+
 /** References inside one actor tree; the host of the tree knows how to name and find them. */
 export interface RefCodec {
   readonly nameOf: (value: object) => { readonly path: string; readonly id: string } | undefined
@@ -36,8 +39,11 @@ export function encode(value: unknown, refs: RefCodec = noRefs, path = '$', dept
     case 'number':
       if (!Number.isFinite(value)) throw refused(path, String(value))
       return value === 0 ? 0 : value // JSON has no -0
-    case 'bigint':
-      return { $bigint: value.toString() }
+    case 'bigint': {
+      const digits = value.toString()
+      if (!BIGINT.test(digits)) throw refused(path, `an integer of ${digits.length} digits`)
+      return { $bigint: digits }
+    }
     case 'undefined':
       return { $undefined: true }
     case 'object':
@@ -70,12 +76,17 @@ export function decode(value: Json, refs: RefCodec = noRefs): unknown {
   if (value === null || typeof value !== 'object') return value
   if (isList(value)) return value.map((item) => decode(item, refs))
   if ('$plain' in value) return decodeRecord(value['$plain'] ?? null, refs)
-  if ('$bigint' in value) return BigInt(String(value['$bigint']))
+  if ('$bigint' in value) return bigintIn(value['$bigint'])
   if ('$bytes' in value) return new Uint8Array(Buffer.from(String(value['$bytes']), 'base64'))
   if ('$undefined' in value) return undefined
   if ('$error' in value) return decodeError(value['$error'] ?? null)
   if ('$ref' in value) return refs.find(String(value['$ref']), String(value['id']))
   return decodeRecord(value, refs)
+}
+
+function bigintIn(digits: Json | undefined): bigint {
+  if (typeof digits === 'string' && BIGINT.test(digits)) return BigInt(digits)
+  throw new NotSerializable('$bigint needs 1 to 4,096 digits as text', { path: '$bigint' })
 }
 
 function decodeRecord(value: Json, refs: RefCodec): unknown {

@@ -47,7 +47,10 @@ export interface ActorInput {
   readonly key: string
 }
 
-/** Which open ask a reply answers. `cause`: the one at the root of this step's own chain of causes, else the oldest. */
+/**
+ * Which open ask a reply answers. `cause`: the one at the root of this step's own chain of causes, and nobody when that one is
+ * over; the oldest of this type when the chain began without an ask of this type.
+ */
 export type ReplyTo = 'cause' | 'oldest' | 'all'
 
 export interface Protocol<Type extends string, E extends Schemas, R extends object, M extends Schemas>
