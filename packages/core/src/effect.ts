@@ -51,10 +51,14 @@ export function effect<I, O>(
   effectClass: EffectClass,
   run: (input: I, context: EffectContext) => Promise<O>,
 ): Effect<I, O> {
-  const work: typeof run = (input, context) => (context.runtime?.effects?.instead(name, run) ?? run)(input, context)
+  const declared: Effect<I, O>['effect'] = {
+    name,
+    class: effectClass,
+    run: (input, context) => (context.runtime?.effects?.instead(declared, run) ?? run)(input, context),
+  }
   const logic = fromPromise<O, I>(({ input, self, signal, system }) => {
     const scope = hostOf(system)?.effectScope(self)
-    return work(input, {
+    return declared.run(input, {
       effectId: scope?.effectId ?? self.sessionId,
       attempt: scope?.attempt ?? 1,
       cause: scope?.cause ?? { correlation: self.sessionId, causation: self.sessionId },
@@ -63,7 +67,7 @@ export function effect<I, O>(
       signal,
     })
   })
-  return Object.assign(logic, { effect: { name, class: effectClass, run: work } })
+  return Object.assign(logic, { effect: declared })
 }
 
 export interface ResourceContext<Event extends EventObject> {

@@ -1,6 +1,6 @@
 /**
- * What runs in the place of an effect, by the effect's name, in one system only. Empty in production; tests fill it
- * (`withMockedService`).
+ * What runs in the place of effects, in one system only: found by the effect itself or by its name. Empty in production;
+ * tests fill it (`withMockedService`).
  *
  * 1. It is looked up at every run, invoked and nested alike: what is put or taken back counts from the next run on.
  * 2. Class, id, record and supervision stay those of the effect; only the work is another.
@@ -23,17 +23,27 @@ export type EffectOverride = {
 
 export type EffectOverrides = Readonly<Record<string, EffectOverride>>
 
+/** One effect alone, also among others of its name. */
+export interface OverrideOf {
+  readonly of: Declared
+  readonly run: EffectOverride
+}
+
+interface Declared {
+  readonly name: string
+}
+
 export class Overrides {
   /** Newest last. Each is taken back by itself, in any order. */
-  readonly #layers: EffectOverrides[]
+  readonly #layers: ((of: Declared) => EffectOverride | undefined)[]
 
   constructor(given: EffectOverrides = {}) {
-    this.#layers = [given]
+    this.#layers = [layerOf(given)]
   }
 
   /** @returns takes them back: what was there before is in place again */
-  put(given: EffectOverrides): () => void {
-    const layer = { ...given }
+  put(given: EffectOverrides | readonly OverrideOf[]): () => void {
+    const layer = layerOf(given)
     this.#layers.push(layer)
     return () => {
       const at = this.#layers.indexOf(layer)
@@ -41,11 +51,24 @@ export class Overrides {
     }
   }
 
-  /** What runs under this name: the newest override, else `run`. */
-  instead<I, O>(name: string, run: EffectRun<I, O>): EffectRun<I, O>
-  instead(name: string, run: EffectRun<unknown, unknown>): EffectRun<unknown, unknown> {
-    const override = this.#layers.findLast((layer) => Object.hasOwn(layer, name))?.[name]
-    if (override === undefined) return run
-    return async (input, context) => override(input, context, (given) => run(given, context))
+  /** What runs for this effect: the newest override, else `run`. */
+  instead<I, O>(of: Declared, run: EffectRun<I, O>): EffectRun<I, O>
+  instead(of: Declared, run: EffectRun<unknown, unknown>): EffectRun<unknown, unknown> {
+    for (const find of this.#layers.toReversed()) {
+      const override = find(of)
+      if (override !== undefined)
+        return async (input, context) => override(input, context, (given) => run(given, context))
+    }
+    return run
   }
+}
+
+function layerOf(given: EffectOverrides | readonly OverrideOf[]): (of: Declared) => EffectOverride | undefined {
+  if (isList(given)) return (of) => given.find((override) => override.of === of)?.run
+  const byName = new Map(Object.entries(given))
+  return ({ name }) => byName.get(name)
+}
+
+function isList(given: EffectOverrides | readonly OverrideOf[]): given is readonly OverrideOf[] {
+  return Array.isArray(given)
 }

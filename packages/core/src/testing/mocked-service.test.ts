@@ -71,6 +71,29 @@ test('an effect is replaced by itself: input and result are checked against its 
   })
 })
 
+test('by itself one effect is replaced, by name all of that name', async () => {
+  const other = effect('charge', 'idempotent', async ({ cents }: { cents: number }) => ({ receipt: `other-${cents}` }))
+  await withMockedService({ actors }, [mock(other, () => ({ receipt: 'mock' }))], async (system) => {
+    expect(await buy(system)).toBe('real-5')
+  })
+  // An effect that only wraps another one of its name: by itself, the inner one sees its own input.
+  const wrapped = effect('charge', 'idempotent', ({ input }: { input: { cents: number } }, context) =>
+    charge.effect.run(input, context),
+  )
+  await using system = await createSystem()
+  const { runtime } = system
+  const context = {
+    ...{ effectId: 'e', attempt: 1, cause: { correlation: 'c', causation: 'd' } },
+    runtime,
+    evidence: () => {},
+  }
+  const run = () => wrapped.effect.run({ input: { cents: 5 } }, { ...context, signal: new AbortController().signal })
+  await withMockedService(system, [mock(charge, ({ cents }) => ({ receipt: `mock-${cents}` }))], async () => {
+    expect(await run()).toEqual({ receipt: 'mock-5' })
+  })
+  expect(await run()).toEqual({ receipt: 'real-5' })
+})
+
 test('an effect that is run inside another one is replaced there too', async () => {
   await withMockedService({ actors }, { charge: () => ({ receipt: 'mock' }) }, async (system) => {
     expect(await checkOut(system)).toBe('audited mock')

@@ -11,46 +11,41 @@
  */
 import type { Effect } from '../effect.ts'
 import { LogicRefused } from '../errors.ts'
-import type { EffectOverride, EffectOverrides, TypedOverride } from '../overrides.ts'
+import type { EffectOverrides, OverrideOf, TypedOverride } from '../overrides.ts'
 import { createSystem, type System, type SystemOptions } from '../system.ts'
 
-export interface Mock {
-  readonly name: string
-  readonly run: EffectOverride
+export type Mock = OverrideOf
+
+/** A mock of this one effect, whose input and output are checked against it. */
+export function mock<I, O>({ effect }: Effect<I, O>, run: TypedOverride<I, O>): Mock {
+  return { of: effect, run }
 }
 
-/** A mock whose input and output are checked against the effect. Every effect of that name is replaced. */
-export function mock<I, O>(effect: Effect<I, O>, run: TypedOverride<I, O>): Mock {
-  return { name: effect.effect.name, run }
-}
-
-/** @param where a running system, or the options of one that lives as long as `use` runs */
+/**
+ * @param where a running system, or the options of one that lives as long as `use` runs
+ * @param mocks by name, every effect of that name; or a list of `mock(effect, …)`
+ */
 export async function withMockedService<T>(
   where: System | SystemOptions,
   mocks: EffectOverrides | readonly Mock[],
   use: (system: System) => T | Promise<T>,
 ): Promise<T> {
-  const overrides = isList(mocks) ? Object.fromEntries(mocks.map(({ name, run }) => [name, run])) : mocks
-  if ('runtime' in where) return whileMocked(where, overrides, use)
+  if ('runtime' in where) return whileMocked(where, mocks, use)
   await using system = await createSystem(where)
-  return await whileMocked(system, overrides, use)
+  return await whileMocked(system, mocks, use)
 }
 
 async function whileMocked<T>(
   system: System,
-  overrides: EffectOverrides,
+  mocks: EffectOverrides | readonly Mock[],
   use: (system: System) => T | Promise<T>,
 ): Promise<T> {
   const { effects } = system.runtime
   if (effects === undefined) throw new LogicRefused('only a system made by createSystem has a place for mocks')
-  const takeBack = effects.put(overrides)
+  const takeBack = effects.put(mocks)
   try {
     return await use(system)
   } finally {
     takeBack()
   }
-}
-
-function isList(mocks: EffectOverrides | readonly Mock[]): mocks is readonly Mock[] {
-  return Array.isArray(mocks)
 }
