@@ -11,6 +11,7 @@ from troupe_worker import App
 from troupe_worker._call import Call
 from troupe_worker._codec import Format
 from troupe_worker._errors import mask
+from troupe_worker._options import parse_options
 from troupe_worker._spans import SPANS_PER_CALL, Spans
 from troupe_worker._subjects import is_inbox, token
 from troupe_worker._table import KEEP_S, CallTable, Kept, Running
@@ -33,6 +34,15 @@ def test_every_id_is_one_token() -> None:
 def test_only_inboxes_are_answered() -> None:
     assert is_inbox("_INBOX.a.1")
     assert not any(is_inbox(subject) for subject in ("", "_INBOX.", "_INBOX", "tr.default.j.x", "x._INBOX.a"))
+
+
+def test_the_server_comes_from_the_command_line_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TROUPE_NATS_URL", "nats://joe:pw@a,nats://b")
+    assert parse_options(["m:app", "--pool", "p"]).urls == ["nats://joe:pw@a", "nats://b"]
+    assert parse_options(["m:app", "--pool", "p", "--nats", "nats://c"]).urls == ["nats://c"]
+    monkeypatch.delenv("TROUPE_NATS_URL")
+    with pytest.raises(SystemExit):
+        parse_options(["m:app", "--pool", "p"])
 
 
 def test_secrets_are_masked() -> None:

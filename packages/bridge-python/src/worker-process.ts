@@ -11,6 +11,8 @@ import type { Clock } from '@troupe/core'
 
 const TAIL_LINES = 20
 const LINE_CHARS = 500
+/** The lines are recorded in the log, and a connection that fails is often told with its address. */
+const USER_OF_URL = /\/\/[^\s/@]+@/g
 /** What the pipes may still bring after the exit. */
 const LAST_WORDS_MS = 300
 /** What the worker's sidecar gets to say goodbye for it. */
@@ -77,7 +79,7 @@ export class WorkerProcess {
   }
 
   #keep(line: string): void {
-    this.#tail.push(line.slice(0, LINE_CHARS))
+    this.#tail.push(line.slice(0, LINE_CHARS).replace(USER_OF_URL, '//***@'))
     if (this.#tail.length > TAIL_LINES) this.#tail.shift()
   }
 

@@ -149,7 +149,12 @@ class HeldWorker {
   }
 }
 
-function commandOf(options: WorkerOptions, { pool, worker, nonce }: Identity, runtime: EffectRuntime): Command {
+/** The servers go by the environment: their addresses may hold a password, and every user can list command lines. */
+export function commandOf(
+  options: WorkerOptions,
+  { pool, worker, nonce }: Identity,
+  runtime: Pick<EffectRuntime, 'namespace' | 'servers' | 'creds'>,
+): Command {
   const { app, slots = 1, env = {}, pythonPath: folders = [], servers = runtime.servers } = options
   const { inherited, creds } = pythonEnvironment()
   const credentials = options.creds ?? runtime.creds ?? creds
@@ -158,10 +163,16 @@ function commandOf(options: WorkerOptions, { pool, worker, nonce }: Identity, ru
     python: pythonPath(options.python),
     args: [
       ...['-m', 'troupe_worker', app, '--pool', pool, '--name', worker, '--nonce', nonce, '--slots', `${slots}`],
-      ...['--nats', servers.join(','), '--namespace', runtime.namespace, '--parent', `${process.pid}`],
+      ...['--namespace', runtime.namespace, '--parent', `${process.pid}`],
       ...(credentials === undefined ? [] : ['--creds', credentials]),
     ],
-    env: { ...LAST_WORDS, ...inherited, ...env, ...(path.length > 0 && { PYTHONPATH: path.join(delimiter) }) },
+    env: {
+      ...LAST_WORDS,
+      ...inherited,
+      ...env,
+      ...(path.length > 0 && { PYTHONPATH: path.join(delimiter) }),
+      TROUPE_NATS_URL: servers.join(','),
+    },
   }
 }
 

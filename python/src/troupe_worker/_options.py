@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ._app import App
+
+URL_VARIABLE: Final = "TROUPE_NATS_URL"
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,12 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(prog="troupe_worker", description="Serves the functions of an App over NATS.")
     parser.add_argument("target", metavar="MODULE:APP", help="for example my_package.functions:app")
     parser.add_argument("--pool", required=True)
-    parser.add_argument("--nats", required=True, metavar="URL", help="one or more servers, separated by commas")
+    parser.add_argument(
+        "--nats",
+        metavar="URL",
+        default=os.environ.get(URL_VARIABLE),
+        help=f"one or more servers, separated by commas; default: {URL_VARIABLE}, which other users cannot list",
+    )
     parser.add_argument("--creds", metavar="FILE", help="NATS credentials; needs the package nkeys")
     parser.add_argument("--namespace", default="default")
     parser.add_argument("--name", help="default: the pool's name and a random part")
@@ -37,6 +46,8 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
     parser.add_argument("--slots", type=int, default=1, help="calls at once; default 1")
     parser.add_argument("--parent", type=int, metavar="PID", help="die with this process, which must be our parent")
     given = parser.parse_args(argv)
+    if not given.nats:
+        parser.error(f"--nats or {URL_VARIABLE} is needed")
     if given.slots < 1:
         parser.error("--slots must be at least 1")
     if not re.fullmatch(r"[\w.]+:\w+", given.target):
