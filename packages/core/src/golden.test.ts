@@ -270,6 +270,12 @@ test('a step is named by actor, epoch and number', () => {
   expect(stepId('order/k', 2, 17)).toBe('order/k#2:17')
 })
 
+test('a record with a hash of a newer version is not judged by today’s', () => {
+  const [record] = golden()
+  const newer = Buffer.from(JSON.stringify({ ...record, hashVersion: 2 }))
+  expect(() => decodeRecord(newer)).toThrow(expect.objectContaining({ code: 'UnsupportedVersion' }))
+})
+
 test.each(['{}', '{"v":0}', '{"v":"1"}', '[]', 'null', '1'])('%s is no record', (text) => {
   expect(() => decodeRecord(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'LogDamaged' }))
 })

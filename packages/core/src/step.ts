@@ -9,7 +9,7 @@
  *    to fold from: `base`, a journal position.
  */
 
-import type { Json } from './codec.ts'
+import { HASH_VERSION, type Json } from './codec.ts'
 import type { EffectClass } from './effect.ts'
 import { LogDamaged, UnsupportedVersion, type WireError } from './errors.ts'
 import type { HostState, Input, Made } from './logic-host.ts'
@@ -157,6 +157,16 @@ export function decodeRecord(bytes: Uint8Array, actor?: string): JournalRecord {
       `journal format ${version} is newer than this runtime's ${RECORD_VERSION}; upgrade the node`,
       {
         version,
+      },
+    )
+  }
+  const hashVersion =
+    typeof value === 'object' && value !== null && 'hashVersion' in value ? value.hashVersion : undefined
+  if (typeof hashVersion === 'number' && hashVersion > HASH_VERSION) {
+    throw new UnsupportedVersion(
+      `state hash ${hashVersion} is newer than this runtime's ${HASH_VERSION}; upgrade the node`,
+      {
+        version: hashVersion,
       },
     )
   }
