@@ -11,7 +11,7 @@ import {
   spawnChild,
   stopChild,
 } from 'xstate'
-import { type Args, machine, mark, note } from './parts.ts'
+import { type Args, listener, machine, mark, note } from './parts.ts'
 import type { Case } from './script.ts'
 
 interface Self {
@@ -20,8 +20,6 @@ interface Self {
 interface Down {
   readonly event: { readonly type: string; readonly from: AnyActorRef }
 }
-
-const kid = () => machine({ context: { log: [] }, on: { '*': { actions: note() } } })
 
 export const actions: readonly Case[] = [
   {
@@ -94,7 +92,7 @@ export const actions: readonly Case[] = [
             DROP: { actions: enqueueActions(({ enqueue }) => enqueue.stopChild('kid')) },
           },
         },
-        { guards: { big: ({ context }: Args) => Number(context['n']) > 3 }, actors: { kid: kid() } },
+        { guards: { big: ({ context }: Args) => Number(context['n']) > 3 }, actors: { kid: listener() } },
       ),
   },
   {
@@ -247,7 +245,7 @@ export const actions: readonly Case[] = [
             P: { actions: note(({ context }) => context['n']) },
           },
         },
-        { actors: { kid: kid() } },
+        { actors: { kid: listener() } },
       ),
   },
 ]

@@ -1,13 +1,12 @@
 /** Errors: in guards, assigns, inputs, children, and how far they go. */
 import { assign, emit, forwardTo, raise, sendTo, spawnChild } from 'xstate'
-import { keepMessage, machine, mark, note } from './parts.ts'
+import { keepMessage, machine, mark, N, note } from './parts.ts'
 import type { Case } from './script.ts'
 import type { World } from './world.ts'
 
 const fail = (what: string) => (): never => {
   throw new RangeError(what)
 }
-const N = { type: 'N' }
 
 /** Fails in an assign when it is sent N. */
 const fragile = () =>

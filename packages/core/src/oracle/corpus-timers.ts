@@ -1,9 +1,7 @@
 /** Delayed transitions and events, and their cancelling. */
 import { assign, cancel, raise, sendTo } from 'xstate'
-import { type Args, machine, mark, note } from './parts.ts'
+import { type Args, listener, machine, mark, note } from './parts.ts'
 import type { Case } from './script.ts'
-
-const listener = () => machine({ context: { log: [] }, on: { '*': { actions: note() } } })
 
 /** S schedules P under one id, CANCEL cancels that id. */
 const sameId = () =>

@@ -48,3 +48,26 @@ export function keepMessage(name: string) {
 export function messageOf(error: unknown): unknown {
   return error instanceof Error ? error.message : error
 }
+
+export const outputOf = ({ event }: Args) => event['output']
+
+export const flag = ({ context }: Args) => context['flag'] === true
+
+/** The context of the snapshot that `onSnapshot` tells of. */
+export const lastValue = ({ event: { snapshot } }: Args): unknown =>
+  typeof snapshot === 'object' && snapshot !== null && 'context' in snapshot ? (snapshot.context ?? null) : null
+
+export const N = { type: 'N' }
+const addOne = assign({ v: ({ context }) => context['v'] + 1 })
+
+/** a → N → b → N → done; counts in `v` and gives it as output. */
+export const counter = () =>
+  machine({
+    initial: 'a',
+    context: ({ input }: { input?: { v: number } }) => ({ v: input?.v ?? 0 }),
+    states: { a: { on: { N: { target: 'b', actions: addOne } } }, b: { on: { N: 'd' } }, d: { type: 'final' } },
+    output: ({ context }: Args) => ({ v: context['v'] }),
+  })
+
+/** Notes whatever it is sent. */
+export const listener = () => machine({ context: { log: [] }, on: { '*': { actions: note() } } })

@@ -11,7 +11,7 @@ import {
   stopChild,
 } from 'xstate'
 import { type Args, note } from './parts.ts'
-import { EVENTS, type Roll } from './random-machine.ts'
+import { EVENTS, type Roll } from './roll.ts'
 
 interface Draft {
   readonly roll: Roll

@@ -7,30 +7,15 @@
  * 2. Every run ends: what a machine does by itself costs fuel, of which it has a fixed amount.
  */
 import { type AnyStateMachine, type AnyStateNodeConfig, assign } from 'xstate'
-import { type Dice, dice } from './fate.ts'
+import { dice } from './fate.ts'
 import { type Args, machine, note } from './parts.ts'
 import { fueled, randomActions } from './random-actions.ts'
+import { EVENTS, type Roll, rollOf } from './roll.ts'
 import type { Case, Operation } from './script.ts'
 import type { World } from './world.ts'
 
-export interface Roll {
-  readonly below: (n: number) => number
-  readonly chance: (share: number) => boolean
-  readonly pick: <T>(from: readonly [T, ...T[]]) => T
-}
-
-export const EVENTS = ['E0', 'E1', 'E2', 'E3', 'E4'] as const
 const FUEL = 16
 const LOADS = [0, 1, 2, 3, 5] as const
-
-export function rollOf(random: Dice): Roll {
-  const below = (n: number) => Math.floor(random() * n)
-  return {
-    below,
-    chance: (share) => random() < share,
-    pick: ([first, ...rest]) => [first, ...rest][below(rest.length + 1)] ?? first,
-  }
-}
 
 /** How one machine is being drawn: its level, and the ids of all its states, which any transition may target. */
 interface Draft {
@@ -126,6 +111,7 @@ function addBehaviour(draft: Draft, node: AnyStateNodeConfig, id: string, inComp
   for (const type of EVENTS) if (roll.chance(0.4)) on[type] = randomTransition(draft, id)
   if (roll.chance(0.05)) on['*'] = { actions: note() }
   if (roll.chance(0.1)) on['xstate.done.actor.*'] = { actions: note() }
+  if (roll.chance(id === 'root' ? 0.7 : 0.1)) on['xstate.error.actor.*'] = { actions: note() }
   if (roll.chance(0.1)) on['UP'] = { actions: note() }
   Object.assign(node, { on })
   if (roll.chance(0.3)) node.entry = randomActions(draft)
