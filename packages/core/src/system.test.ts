@@ -31,11 +31,60 @@ test('an actor answers, keeps its state and shows it', async () => {
   expect((await system.get(counter, 'b').snapshot({ fenced: true })).context).toEqual({ count: 0 })
 })
 
-test('two systems in one process do not see each other', async () => {
-  await using one = await createSystem({ actors: [counter] })
-  await using two = await createSystem({ actors: [counter] })
-  await one.get(counter, 'x').ask({ type: 'add', by: 1 })
-  expect(await two.get(counter, 'x').ask({ type: 'add', by: 10 })).toBe(10)
+test('two systems in one process do not see each other: same node name, type, key, emitted events and effects', async () => {
+  const ran: string[] = []
+  const roll = effect('roll', 'idempotent', async (_: object, { runtime }) => {
+    ran.push(runtime?.namespace ?? '')
+    return runtime?.node ?? ''
+  })
+  const says = protocol('twin', {
+    events: { add: z.object({ by: z.number() }), roll: z.object({}) },
+    replies: { add: z.number(), roll: z.string() },
+    emits: { added: z.object({ by: z.number() }) },
+  })
+  const logic = setup({ types: says.types<{ sum: number }>(), actors: { roll } }).createMachine({
+    context: { sum: 0 },
+    initial: 'idle',
+    states: {
+      idle: {
+        on: {
+          roll: 'rolling',
+          add: {
+            actions: [
+              assign({ sum: ({ context, event }) => context.sum + event.by }),
+              emit(({ event }) => ({ type: 'added', by: event.by })),
+              says.reply('add', ({ context }) => context.sum),
+            ],
+          },
+        },
+      },
+      rolling: {
+        invoke: {
+          src: 'roll',
+          input: {},
+          onDone: { target: 'idle', actions: says.reply('roll', ({ event }) => event.output) },
+        },
+      },
+    },
+  })
+  const twin = defineActor(says, { logic })
+  const heard: string[] = []
+  const systems = await Promise.all(
+    ['one', 'two'].map((name) => createSystem({ actors: [twin], node: 'same', backend: memory({ namespace: name }) })),
+  )
+  const [one, two] = systems.map((system) => system.get(twin, 'x'))
+  one?.on('added', ({ by }) => heard.push(`one ${by}`))
+  two?.on('added', ({ by }) => heard.push(`two ${by}`))
+  expect(await Promise.all([one?.ask({ type: 'add', by: 1 }), two?.ask({ type: 'add', by: 10 })])).toEqual([1, 10])
+  expect(await one?.ask({ type: 'roll' }, { idempotencyKey: 'k' })).toBe('same')
+  expect(ran).toEqual(['one'])
+  // The same idempotency key is another command there.
+  expect(await two?.ask({ type: 'roll' }, { idempotencyKey: 'k' })).toBe('same')
+  expect(ran).toEqual(['one', 'two'])
+  await systems[0]?.stop()
+  expect(await two?.ask({ type: 'add', by: 10 })).toBe(20)
+  await expect.poll(() => heard).toEqual(['one 1', 'two 10', 'two 10'])
+  await systems[1]?.stop()
 })
 
 test('a bad payload is refused by its schema, an unknown event by name; neither touches the actor', async () => {
