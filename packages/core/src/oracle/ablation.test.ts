@@ -2,10 +2,10 @@
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Sight } from './compare.ts'
 import { corpus } from './corpus.ts'
-import type { Sabotage } from './hosted.ts'
 import { mutants } from './mutants.ts'
 import { plainRun } from './plain.ts'
 import { compared, modesFor, nameOf } from './runner.ts'
+import type { Sabotage } from './sabotage.ts'
 import type { Case } from './script.ts'
 
 beforeEach(() => {

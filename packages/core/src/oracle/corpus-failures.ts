@@ -193,4 +193,9 @@ export const failures: readonly Case[] = [
       ),
     ),
   },
+  {
+    name: 'the root reads itself while it is made',
+    operations: ['X'],
+    make: () => machine({ entry: assign({ seen: ({ self }) => self.getSnapshot().children['none'] ?? 'none' }) }),
+  },
 ]

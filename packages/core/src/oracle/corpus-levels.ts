@@ -1,6 +1,6 @@
 /** Children three levels deep. */
-import { emit, forwardTo, sendParent, sendTo } from 'xstate'
-import { type Args, machine, mark, N, note, outputOf } from './parts.ts'
+import { assign, emit, forwardTo, sendParent, sendTo } from 'xstate'
+import { type Args, keepMessage, listener, machine, mark, N, note, outputOf } from './parts.ts'
 import type { Case } from './script.ts'
 import type { World } from './world.ts'
 
@@ -88,6 +88,36 @@ export const levels: readonly Case[] = [
           on: { N: { actions: sendTo('middle', N) }, UP: { actions: note() } },
         },
         { actors: { middle } },
+      )
+    },
+  },
+  {
+    name: 'three levels: a child is stopped before its start, having made and stopped one itself',
+    operations: ['GO', 'X', 'GO', 2, 'X'],
+    make: () => {
+      const pass = (src: string) => ({
+        initial: 'idle',
+        states: { idle: { on: { GO: 'pass' } }, pass: { invoke: { id: src, src }, always: 'idle' } },
+      })
+      const middle = machine({ ...pass('leaf'), initial: 'pass' }, { actors: { leaf: listener() } })
+      return machine(pass('middle'), { actors: { middle } })
+    },
+  },
+  {
+    name: 'three levels: a machine that reads itself while it is made fails',
+    operations: ['X', 'GO', 'X'],
+    make: () => {
+      const early = machine({ entry: assign({ seen: ({ self }) => self.getSnapshot().children['none'] ?? 'none' }) })
+      return machine(
+        {
+          initial: 'idle',
+          context: {},
+          states: {
+            idle: { on: { GO: 'busy' } },
+            busy: { invoke: { src: 'early', onError: { target: 'idle', actions: keepMessage('why') } } },
+          },
+        },
+        { actors: { early } },
       )
     },
   },

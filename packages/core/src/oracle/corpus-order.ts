@@ -211,4 +211,27 @@ export const order: readonly Case[] = [
         ),
       }),
   },
+  {
+    name: 'order of tags: those of a region entered late come last',
+    operations: ['DEEP', 'X', 'OUT', 'DEEP'],
+    make: () =>
+      machine({
+        type: 'parallel',
+        states: {
+          p: {
+            initial: 'x',
+            states: {
+              x: { on: { DEEP: 'deep' } },
+              deep: {
+                tags: ['deep'],
+                type: 'parallel',
+                on: { OUT: 'x' },
+                states: { d: { tags: ['d'] }, e: { tags: ['e'] } },
+              },
+            },
+          },
+          q: { tags: ['q'], initial: 'y', states: { y: { tags: ['y'] } } },
+        },
+      }),
+  },
 ]

@@ -247,4 +247,25 @@ export const timers: readonly Case[] = [
         },
       ),
   },
+  {
+    name: 'a stopped child cancels its timers in the order they were set, one id used twice',
+    operations: ['P', 'Q', 'P', 1, 'STOP', 9],
+    make: () => {
+      const kid = machine({
+        context: { log: [] },
+        on: {
+          P: { actions: raise({ type: 'LATE P' }, { delay: 5, id: 'p' }) },
+          Q: { actions: raise({ type: 'LATE Q' }, { delay: 5, id: 'q' }) },
+        },
+      })
+      return machine(
+        {
+          initial: 'on',
+          on: { '*': { actions: sendTo('kid', ({ event }) => event) } },
+          states: { on: { invoke: { id: 'kid', src: 'kid' }, on: { STOP: 'off' } }, off: { on: { '*': {} } } },
+        },
+        { actors: { kid } },
+      )
+    },
+  },
 ]

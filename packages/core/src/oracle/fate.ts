@@ -6,7 +6,7 @@ export type Mode =
   | { readonly kind: 'killed before commit' }
   | { readonly kind: 'killed before release' }
   | { readonly kind: 'killed after release' }
-  /** Killed after every release; comes back from an older snapshot and the steps after it. */
+  /** Killed after every other release; comes back from an older snapshot and the steps after it. */
   | { readonly kind: 'snapshot and tail' }
   | { readonly kind: 'random'; readonly seed: number }
 
@@ -34,8 +34,8 @@ export function dice(seed: number): Dice {
 }
 
 export function fates(mode: Mode): () => Fate {
-  const always = (death: Death | undefined, tail = 0) => {
-    const fate = { death, wholeGroup: false, tail }
+  const always = (death: Death | undefined) => {
+    const fate = { death, wholeGroup: false, tail: 0 }
     return () => fate
   }
   switch (mode.kind) {
@@ -49,8 +49,14 @@ export function fates(mode: Mode): () => Fate {
       return always('before release')
     case 'killed after release':
       return always('after release')
-    case 'snapshot and tail':
-      return always('after release', 5)
+    case 'snapshot and tail': {
+      let turns = 0
+      return () => ({
+        death: turns++ % 2 === 0 ? 'after release' : undefined,
+        wholeGroup: false,
+        tail: 1 + (turns % 5),
+      })
+    }
     case 'random': {
       const roll = dice(mode.seed)
       const deaths = ['before commit', 'before release', 'after release'] as const

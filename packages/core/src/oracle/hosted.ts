@@ -12,10 +12,10 @@ import { decode, encode, type Json } from '../codec.ts'
 import { LogicRefused } from '../errors.ts'
 import { type HostState, type Input, type Intent, LogicHost, type Made } from '../logic-host.ts'
 import type { Draw } from '../tape.ts'
-import { inside } from '../xstate-inside.ts'
 import { captured } from './capture.ts'
 import { Names, type Sight, shown, treeOf } from './compare.ts'
 import { type Death, type Fate, fates, type Mode } from './fate.ts'
+import { relayEverything, type Sabotage } from './sabotage.ts'
 import { type Case, type Event, play, type Subject } from './script.ts'
 import { flush, World } from './world.ts'
 
@@ -37,16 +37,6 @@ interface Recorded {
 interface Committed {
   readonly steps: readonly Recorded[]
   readonly state: string
-}
-
-/** What a mutant takes away from the host; nothing for the real one. */
-export interface Sabotage {
-  /** Applied to the saved state before it is restored. */
-  readonly state?: (state: HostState) => HostState
-  readonly draws?: (draws: readonly Draw[]) => readonly Draw[]
-  readonly resume?: false
-  readonly releaseFirst?: true
-  readonly relayWhileRestoring?: true
 }
 
 export const counted = { steps: 0, rebuilds: 0, folded: 0 }
@@ -261,15 +251,6 @@ export class Hosted implements Subject {
     )
     const [want, got] = [JSON.stringify(made), JSON.stringify(outcome.made)]
     if (want !== got) throw new Error(`fold of ${step}: made ${got}, recorded was ${want}`)
-  }
-}
-
-function relayEverything(root: AnyActorRef): () => void {
-  const { system } = inside(root)
-  const relay = system._relay
-  system._relay = (_source, target, event) => target._send(event)
-  return () => {
-    system._relay = relay
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Json } from '../codec.ts'
 import type { HostState } from '../logic-host.ts'
 import type { TreeState } from '../snapshot.ts'
-import type { Sabotage } from './hosted.ts'
+import type { Sabotage } from './sabotage.ts'
 
 const tree = (change: (node: TreeState) => TreeState) => (state: HostState) => ({
   ...state,

@@ -1,8 +1,9 @@
 /** Runs a case in every mode and compares each run with plain XState. */
 import { difference, type Sight } from './compare.ts'
 import type { Mode } from './fate.ts'
-import { hostedRun, type Sabotage } from './hosted.ts'
+import { hostedRun } from './hosted.ts'
 import { plainRun } from './plain.ts'
+import type { Sabotage } from './sabotage.ts'
 import type { Case } from './script.ts'
 
 const BEFORE_RELEASE: readonly Mode[] = [{ kind: 'killed before commit' }, { kind: 'killed before release' }]
