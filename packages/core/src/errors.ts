@@ -5,8 +5,8 @@
  *   ├ before anything happened (applied 'no')
  *   │   InvalidAddress · InvalidEvent · NotSerializable · MessageTooLarge · EventNotAccepted · TypeNotServed
  *   │   MailboxFull · TooManyOutstanding · IdempotencyMismatch · ActorDone · ActorStopped · ActorQuarantined
- *   │   ActorFailed · AskUnanswered · Disconnected · SystemStopped · UnsupportedVersion · DurabilityRefused
- *   │   LogicRefused · CallCycle
+ *   │   ActorNotFound · ActorDestroyed · ActorFailed · AskUnanswered · Disconnected · SystemStopped
+ *   │   UnsupportedVersion · DurabilityRefused · LogicRefused · CallCycle · EffectNotServed
  *   └ outcome unknown (applied 'unknown'): ask again with the same id or idempotency key
  *       Timeout · Moved · LogDamaged · StateDiverged · LogUnavailable · EffectFailed · EffectOutcomeUnknown
  *
@@ -86,6 +86,14 @@ export class ActorStopped extends TroupeError {
 export class ActorQuarantined extends TroupeError {
   readonly code = 'ActorQuarantined'
 }
+/** `get(…, { mustExist: true })` of an address that no message has reached yet. */
+export class ActorNotFound extends TroupeError {
+  readonly code = 'ActorNotFound'
+}
+/** It was destroyed; its address is free again 30 days later, or after a `start`. */
+export class ActorDestroyed extends TroupeError {
+  readonly code = 'ActorDestroyed'
+}
 /** The step for this message threw; the message is consumed and the state is as before. `details.failure` is the cause. */
 export class ActorFailed extends TroupeError {
   readonly code = 'ActorFailed'
@@ -143,6 +151,10 @@ export class LogUnavailable extends TroupeError {
   override readonly retryable = true
   override readonly applied = 'unknown'
 }
+/** The node of a run knows no effect of that name and class. */
+export class EffectNotServed extends TroupeError {
+  readonly code = 'EffectNotServed'
+}
 /** Work outside the machine failed; `details.effect` names it. */
 export class EffectFailed extends TroupeError {
   readonly code = 'EffectFailed'
@@ -180,6 +192,8 @@ const classes = {
   ActorDone,
   ActorStopped,
   ActorQuarantined,
+  ActorNotFound,
+  ActorDestroyed,
   ActorFailed,
   AskUnanswered,
   Disconnected,
@@ -193,6 +207,7 @@ const classes = {
   LogDamaged,
   StateDiverged,
   LogUnavailable,
+  EffectNotServed,
   EffectFailed,
   EffectOutcomeUnknown,
 } as const

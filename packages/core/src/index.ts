@@ -35,6 +35,7 @@ export {
   type ReplyTo,
 } from './protocol.ts'
 export type { Ref, View } from './ref.ts'
+export type { AnyEffect, RunOptions } from './run.ts'
 export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
 export type { JournalRecord, Step, StepId } from './step.ts'

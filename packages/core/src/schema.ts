@@ -18,6 +18,16 @@ export type Out<S extends AnySchema> = NonNullable<S['~standard']['types']>['out
 
 export type Schemas = { readonly [type: string]: AnySchema }
 
+/** A schema made of a type guard, for the protocols of the runtime itself: core brings no schema library. */
+export interface GuardSchema<T> extends AnySchema {
+  readonly '~standard': AnySchema['~standard'] & { readonly types?: { readonly input: T; readonly output: T } }
+}
+
+export function guarded<T>(what: string, is: (value: unknown) => value is T): GuardSchema<T> {
+  const validate = (value: unknown) => (is(value) ? { value } : { issues: [{ message: `must be ${what}` }] })
+  return { '~standard': { version: 1, vendor: 'troupe', validate } }
+}
+
 /**
  * What the schema makes of a value (defaults filled, coerced). `what` names the value in the message.
  * @throws InvalidEvent when it does not fit; LogicRefused when the schema is asynchronous.

@@ -10,9 +10,11 @@ import type { ActorDef, AnyActorDef } from './actor.ts'
 import { type Address, addressOf, type ShardName, Subjects, shardOf, splitAddress } from './address.ts'
 import { Asker, type Transport } from './asker.ts'
 import { realClock } from './clock.ts'
+import { decode, hashOf } from './codec.ts'
+import type { Effect } from './effect.ts'
 import { cryptoEntropy } from './entropy.ts'
-import { decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
-import { LogicRefused, SystemStopped } from './errors.ts'
+import { dataIn, decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
+import { ActorDone, LogicRefused, SystemStopped } from './errors.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
 import { serveMicro } from './micro-service.ts'
@@ -22,6 +24,17 @@ import { type EffectOverrides, Overrides } from './overrides.ts'
 import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
 import { ActorRef, type Ref } from './ref.ts'
+import {
+  type AnyEffect,
+  EffectRegistry,
+  isAnswer,
+  RUN_TIMEOUT_MS,
+  type RunOptions,
+  resultOf,
+  runActor,
+  runSays,
+  UNANSWERED,
+} from './run.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ShardHost } from './shard-host.ts'
 import { SharedParts } from './shared-parts.ts'
@@ -42,6 +55,11 @@ export interface SystemOptions {
   readonly leaseMs?: number
   /** Version of your application, recorded with every activation. @defaultValue 'unknown' */
   readonly app?: string
+  /**
+   * Effects that `run` finds here by name, beside those of the actors' logics. With them a node without actors hosts runs too:
+   * for namespaces whose group `main` serves nothing else.
+   */
+  readonly provides?: readonly AnyEffect[]
   /** What runs in the place of effects, by name; for tests (`withMockedService`). */
   readonly effects?: EffectOverrides
   /** What the runtime has to say to operators. @defaultValue nothing */
@@ -55,6 +73,12 @@ export interface System extends AsyncDisposable {
   readonly durability: Durability
   get<P extends AnyProtocol, L extends AnyActorLogic>(actor: ActorDef<P, L>, key: string): Ref<P, L>
   get<P extends AnyProtocol>(protocol: P, key: string): Ref<P>
+  /**
+   * Runs an effect from outside any actor, recorded in `run/<id>`: on this node when it hosts runs and no idempotency key sends
+   * it elsewhere, else on a node that knows the effect by name.
+   * @throws the effect's own error, EffectFailed around one that is none of ours, EffectNotServed, Timeout
+   */
+  run<I, O>(effect: Effect<I, O>, input: I, options?: RunOptions): Promise<O>
   /** The node that holds an actor's shard now, as far as this node knows. */
   locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }>
   /** What effects of this node see of it; for bridges that work outside actors. */
@@ -78,16 +102,21 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
   const node = options.node ?? `node-${entropy.hex(32)}`
   if (leaseMs < MIN_LEASE_MS) throw new RangeError(`leaseMs is ${leaseMs}; at least ${MIN_LEASE_MS} are needed`)
   selfTest()
-  const defs = definitionsByType(actors)
+  const { provides = [] } = options
+  const registry = new EffectRegistry(provides, actors)
+  const runs = provides.length > 0 || actors.some(({ group = 'main' }) => group === 'main')
+  const hosted = runs ? [...actors, runActor(registry)] : actors
+  const defs = definitionsByType(hosted)
   const connection = await backend.connect({ name: node, clock, entropy })
   let system: RunningSystem | undefined
   try {
     const record =
-      actors.length > 0
-        ? await agreeOnNamespace(connection.store, connection.journal.streamId, actors, shards)
+      hosted.length > 0
+        ? await agreeOnNamespace(connection.store, connection.journal.streamId, hosted, shards)
         : ((await readNamespace(connection.store)) ?? { v: 1, streamId: '', groups: { main: shards }, types: {} })
     const effects = new Overrides(options.effects)
-    system = new RunningSystem({ node, app, defs, connection, record, leaseMs, effects, onLog, clock, entropy })
+    const parts = { node, app, defs, registry, connection, record, leaseMs, effects, onLog, clock, entropy }
+    system = new RunningSystem(parts)
     await system.start()
     return system
   } catch (error) {
@@ -110,6 +139,7 @@ interface Parts {
   readonly node: string
   readonly app: string
   readonly defs: ReadonlyMap<string, AnyActorDef>
+  readonly registry: EffectRegistry
   readonly connection: Connection
   readonly record: NamespaceRecord
   readonly leaseMs: number
@@ -213,7 +243,7 @@ class RunningSystem implements System {
         id: membership.id,
         version: this.#activation.runtime,
         durability: connection.durability,
-        types: [...defs.keys()],
+        types: [...defs.keys()].filter((type) => type !== runSays.type),
         subjects: this.#subjects,
         shardOf: (address) => this.#shardOf(address),
         view: () => membership.view,
@@ -232,6 +262,33 @@ class RunningSystem implements System {
     const protocol: AnyProtocol = 'protocol' in target ? target.protocol : target
     // The types of the two overloads are promises about data that the receiving node checks against the protocol.
     return this.#refTo(addressOf(protocol.type, key)) as unknown as Ref<P, L>
+  }
+
+  async run<I, O>(effect: Effect<I, O>, input: I, options: RunOptions = {}): Promise<O> {
+    const { name, class: effectClass } = effect.effect
+    const { timeoutMs = RUN_TIMEOUT_MS, idempotencyKey } = options
+    const key = idempotencyKey === undefined ? this.#freshRun() : hashOf([name, idempotencyKey])
+    const takeBack = this.#parts.registry.lend(key, effect)
+    const question = { type: 'run', effect: name, class: effectClass, input }
+    try {
+      const answer = await this.#refTo(addressOf(runSays.type, key)).ask(question, { timeoutMs, idempotencyKey: key })
+      // The type is what the effect promises; what is recorded was encoded from what it gave.
+      return resultOf(name, isAnswer(answer) ? answer : UNANSWERED) as O
+    } catch (error) {
+      if (!(error instanceof ActorDone)) throw error
+      // Its key is older than what is kept for repeated commands: the actor still knows its end.
+      const output: unknown = decode(dataIn(error.details['output'] ?? null, 'output'))
+      return resultOf(name, isAnswer(output) ? output : UNANSWERED) as O
+    } finally {
+      takeBack()
+    }
+  }
+
+  /** An id whose shard is on this node if it has some: a lent effect is found only here. */
+  #freshRun(): string {
+    const fresh = () => this.#parts.entropy.hex(96)
+    const ids = Array.from({ length: 64 }, fresh)
+    return ids.find((id) => this.#host.holds(addressOf(runSays.type, id))) ?? fresh()
   }
 
   #refTo(address: Address): ActorRef {
