@@ -384,7 +384,14 @@ export class LogicHost implements HostSeam {
       start: (_snapshot: unknown, scope: { self: InsideActor }) => {
         const actor = scope.self
         if (this.#phase === 'restore') return
-        if (this.#effects.get(this.#pathOf(actor))?.class === 'write') {
+        const path = this.#pathOf(actor)
+        const running = this.#effects.get(path)
+        if (running !== undefined) {
+          // Kept in the order of their starts, not of their births, so that `resume` starts them in the same order.
+          this.#effects.delete(path)
+          this.#effects.set(path, running)
+        }
+        if (running?.class === 'write') {
           this.#intent('start', actor, () => this.#deliver({ kind: 'effect.started', from: this.#pathOf(actor) }))
         } else this.#intent('start', actor, () => this.#start(actor))
       },

@@ -121,4 +121,34 @@ export const levels: readonly Case[] = [
       )
     },
   },
+  {
+    name: 'three levels: effects begin in another order than they were born, and end in one tick',
+    operations: ['GO', 4],
+    make: (world) => {
+      const actors = { load: world.effect(2, () => ({ ok: 1 })) }
+      const kid = machine(
+        {
+          initial: 'idle',
+          states: {
+            idle: { on: { GO: 'busy' } },
+            busy: { invoke: { src: 'load', onDone: { actions: sendParent({ type: 'UP' }) } } },
+          },
+        },
+        { actors },
+      )
+      return machine(
+        {
+          initial: 'idle',
+          context: { log: [] },
+          invoke: { id: 'kid', src: 'kid' },
+          on: { UP: { actions: note() } },
+          states: {
+            idle: { on: { GO: { target: 'busy', actions: sendTo('kid', { type: 'GO' }) } } },
+            busy: { invoke: { src: 'load', onDone: { actions: mark('own') } } },
+          },
+        },
+        { actors: { ...actors, kid } },
+      )
+    },
+  },
 ]
