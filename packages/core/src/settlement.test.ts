@@ -7,7 +7,10 @@ import { type Random, randomOf } from './testing/random-data.ts'
 
 const HOUR = 3_600_000
 const event = (type: string, payload: Json = 0): Json => ({ type, payload })
-const ok = (seq: number, value: Json = seq): Answer => ({ ok: true, value, step: stepId('a/b', 1, seq) })
+const replied = (ask: string, value: Json): Pick<Step, 'made' | 'answers'> => ({
+  made: { replies: [{ type: 'add', value, to: 'cause' }] },
+  answers: [{ ask, reply: 0 }],
+})
 
 /** An actor's settlement as a turn drives it; after every step it is also rebuilt from its saved state and compared. */
 class Ledger {
@@ -36,8 +39,8 @@ class Ledger {
   commit(client: string, n: number, more: { settled?: number; key?: string; event?: Json } = {}): void {
     const { settled = 0, key, event: sent = event('add') } = more
     const command = { client, n, settled, wants: 'commit' as const, ...(key !== undefined && { key }) }
-    const answers = [{ ask: askIdOf(command), answer: ok(this.seq + 1) }]
-    this.step({ command, input: { kind: 'message', path: '', event: sent }, answers })
+    const input = { kind: 'message', path: '', event: sent } as const
+    this.step({ command, input, ...replied(askIdOf(command), this.seq + 1) })
   }
 
   /** A command whose reply comes later. */
@@ -60,7 +63,7 @@ class Ledger {
   }
 
   answer(ask: string, value: Json = 'done'): void {
-    this.step({ answers: [{ ask, answer: ok(this.seq + 1, value) }] })
+    this.step(replied(ask, value))
   }
 
   look(client: string, n: number, key?: string, sent = event('add')): string {
@@ -117,7 +120,7 @@ describe('settlement/1: a command id is applied once', () => {
     const error = { code: 'EventNotAccepted', message: 'no', retryable: false, applied: 'no' } as const
     const answer: Answer = { ok: false, error, step: 'a/b#1:1' }
     const command = { client: 'c', n: 1, settled: 0, wants: 'reply' } as const
-    ledger.step({ command, outcome: 'rejected', answers: [{ ask: 'c:1', answer }] })
+    ledger.step({ command, outcome: 'rejected', error, answers: [{ ask: 'c:1', refused: true }] })
     expect(ledger.settlement.look({ client: 'c', n: 1 }, undefined, event('add'))).toEqual({ kind: 'answered', answer })
     expect(ledger.settlement.asks).toEqual([])
   })
@@ -137,7 +140,7 @@ describe('settlement/2: what is remembered is bounded', () => {
     const { settlement } = new Ledger()
     for (let n = 1; n <= ANSWERS_PER_CLIENT; n++) {
       const command = { client: 'c', n, settled: 0, wants: 'reply' } as const
-      const answers = n % 2 === 0 ? [{ ask: `c:${n}`, answer: ok(n) }] : []
+      const answers = n % 2 === 0 ? [{ ask: `c:${n}` }] : []
       const input = { kind: 'message', path: '', event: event('buy') } as const
       const cause = { causation: 'c', correlation: 'r' }
       settlement.apply({ seq: n, at: 1, input, cause, command, answers, outcome: 'applied' }, `a/b#1:${n}`)

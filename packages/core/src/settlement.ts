@@ -14,7 +14,7 @@
  */
 import { hashOf, type Json } from './codec.ts'
 import { ActorDone, ActorQuarantined, ActorStopped, IdempotencyMismatch, Timeout, type TroupeError } from './errors.ts'
-import { type Answer, askIdOf, type CommandId, type Step, type StepId } from './step.ts'
+import { type Answer, answersIn, askIdOf, type CommandId, type Step, type StepId } from './step.ts'
 
 export const ANSWERS_PER_CLIENT = 1_024
 export const KEY_MS = 24 * 3_600_000
@@ -177,7 +177,7 @@ export class Settlement {
     const { command, at } = step
     if (command !== undefined) this.#applyCommand(step, command)
     for (const n of step.delivered ?? []) this.#sends.delete(n)
-    for (const { ask, answer } of step.answers ?? []) this.#settle(ask, answer, at)
+    for (const { ask, answer } of answersIn(step, id)) this.#settle(ask, answer, at)
     for (const send of step.outcome === 'applied' ? (step.made?.sends ?? []) : []) {
       const n = ++this.#sendCount
       this.#sends.set(n, { n, ...send, correlation: step.cause.correlation, step: id, at })

@@ -21,7 +21,7 @@ import type { Recovered } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { parse } from './schema.ts'
 import { eventType, Settlement } from './settlement.ts'
-import { type ActorState, type Answer, askIdOf, type Step, type StepId, stepId } from './step.ts'
+import { type ActorState, askIdOf, type EndedAsk, type Step, type StepId, stepId } from './step.ts'
 import { directive } from './supervision.ts'
 
 export interface StepMakerOptions {
@@ -124,7 +124,8 @@ export class StepMaker {
     const draft = this.#draft({ kind: 'message', path: '', event })
     const expires = remainingMs === undefined ? {} : { expires: Math.ceil(draft.at + remainingMs - waited.waitedMs) }
     const asked = command === undefined ? {} : { command: asRecorded(command, wants, expires) }
-    const step = { ...draft, cause: { ...cause, ...ask }, mailbox: waited, ...asked }
+    const lay = waited.waitedMs > 0 || waited.depth > 0 ? { mailbox: waited } : {}
+    const step = { ...draft, cause: { ...cause, ...ask }, ...lay, ...asked }
     return this.#run(step, { step: this.#next, correlation: cause.correlation, ...ask })
   }
 
@@ -166,7 +167,7 @@ export class StepMaker {
     if (outcome.rejected !== undefined) return this.#finish(this.#rejected(draft, outcome.rejected), origin.step, [])
     if (outcome.status === 'error') return this.#fail(draft, outcome, origin.step)
     this.#good = good
-    return this.#finish(this.#applied(draft, outcome, before, origin.step), origin.step, outcome.intents)
+    return this.#finish(this.#applied(draft, outcome, before), origin.step, outcome.intents)
   }
 
   #finish(step: Step, id: StepId, intents: readonly Intent[], pauseMs?: number): MadeStep {
@@ -180,9 +181,9 @@ export class StepMaker {
 
   // ── Outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #applied(draft: Draft, outcome: Outcome, before: Json, id: StepId): Step {
+  #applied(draft: Draft, outcome: Outcome, before: Json): Step {
     const value = this.#host?.stateValue() ?? null
-    const answers = this.#answersOf(draft, outcome, id)
+    const answers = this.#answersOf(draft, outcome)
     const view = outcome.status === 'active' ? undefined : this.#host?.view()
     const { draws, made } = outcome
     return {
@@ -196,30 +197,30 @@ export class StepMaker {
     }
   }
 
-  #answersOf({ command, input, cause, at }: Draft, outcome: Outcome, id: StepId): { ask: string; answer: Answer }[] {
-    const answers = new Map<string, Answer>()
-    const tell = (ask: string, answer: Answer) => {
-      if (!answers.has(ask)) answers.set(ask, answer)
+  #answersOf({ command, input, cause, at }: Draft, outcome: Outcome): readonly EndedAsk[] {
+    const answers = new Map<string, EndedAsk>()
+    const tell = (answer: EndedAsk) => {
+      if (!answers.has(answer.ask)) answers.set(answer.ask, answer)
     }
     // This step's own ask becomes part of the settlement only when the step is applied to it.
     const own = command?.wants === 'reply' ? [askIdOf(command)] : []
-    for (const { type, value, to } of outcome.made.replies ?? []) {
+    for (const [reply, { type, to }] of (outcome.made.replies ?? []).entries()) {
       const mine = eventType(input) === type ? own : []
       const others = to === 'cause' && mine.length > 0 ? [] : this.#settlement.asksFor(type, to, cause, at)
       const open = [...others, ...mine]
-      for (const ask of to === 'all' ? open : open.slice(0, 1)) tell(ask, { ok: true, value, step: id })
+      for (const ask of to === 'all' ? open : open.slice(0, 1)) tell({ ask, reply })
     }
-    if (command?.wants === 'commit') tell(askIdOf(command), { ok: true, value: null, step: id })
-    if (outcome.status !== 'active') for (const ask of [...this.#openAsks(), ...own]) tell(ask, this.#unanswered(id))
-    return [...answers].map(([ask, answer]) => ({ ask, answer }))
+    if (command?.wants === 'commit') tell({ ask: askIdOf(command) })
+    if (outcome.status !== 'active') for (const ask of [...this.#openAsks(), ...own]) tell(this.#unanswered(ask))
+    return [...answers.values()]
   }
 
   #openAsks(): readonly string[] {
     return this.#settlement.asks.map((ask) => ask.id)
   }
 
-  #unanswered(id: StepId): Answer {
-    return { ok: false, error: toWire(new AskUnanswered(`'${this.#o.address}' ended without answering`)), step: id }
+  #unanswered(ask: string): EndedAsk {
+    return { ask, error: toWire(new AskUnanswered(`'${this.#o.address}' ended without answering`)) }
   }
 
   #rejected(draft: Draft, { reason, accepts }: NonNullable<Outcome['rejected']>): Step {
@@ -233,8 +234,7 @@ export class StepMaker {
   #refused(draft: Draft, outcome: 'rejected' | 'error', error: TroupeError): Step {
     const wire = toWire(error)
     if (draft.command === undefined) return { ...draft, outcome, error: wire }
-    const answer: Answer = { ok: false, error: wire, step: this.#next }
-    return { ...draft, outcome, error: wire, answers: [{ ask: askIdOf(draft.command), answer }] }
+    return { ...draft, outcome, error: wire, answers: [{ ask: askIdOf(draft.command), refused: true }] }
   }
 
   /** The failure is recorded with its directive; the tree goes back to the last good state. */
@@ -255,7 +255,7 @@ export class StepMaker {
     }
     const own = refused.answers ?? []
     const others = this.#openAsks().filter((open) => own.every(({ ask }) => ask !== open))
-    const answers = [...own, ...others.map((ask) => ({ ask, answer: this.#unanswered(id) }))]
+    const answers = [...own, ...others.map((ask) => this.#unanswered(ask))]
     return this.#finish({ ...refused, supervision: { directive: kind, failures }, answers }, id, ends, 0)
   }
 

@@ -40,6 +40,17 @@ export type Answer =
   | { readonly ok: true; readonly value: Json; readonly step: StepId }
   | { readonly ok: false; readonly error: WireError; readonly step: StepId }
 
+/**
+ * An ask that a step ended, without what the step says already: `reply` is an index into its `made.replies`, `refused` stands for
+ * its own `error`; with neither and no `error` the ask wanted no more than the commit.
+ */
+export interface EndedAsk {
+  readonly ask: string
+  readonly reply?: number
+  readonly refused?: true
+  readonly error?: WireError
+}
+
 export interface Step {
   /** Gap-free per actor, from 1. */
   readonly seq: number
@@ -80,8 +91,8 @@ export interface Step {
     readonly attempt?: number
     readonly evidence?: Json
   }
-  /** Asks that this step ended. */
-  readonly answers?: readonly { readonly ask: string; readonly answer: Answer }[]
+  /** Asks that this step ended; `answersIn` says with what. */
+  readonly answers?: readonly EndedAsk[]
   /** Earlier sends, by their count, that the receiver has committed. */
   readonly delivered?: readonly number[]
   readonly outcome: 'applied' | 'rejected' | 'error'
@@ -188,4 +199,14 @@ function isRecord(value: unknown): value is JournalRecord {
     has('base', 'number') &&
     Array.isArray(Reflect.get(value, 'steps'))
   )
+}
+
+/** How the asks that a step ended were answered. */
+export function answersIn(step: Step, id: StepId): { readonly ask: string; readonly answer: Answer }[] {
+  return (step.answers ?? []).map(({ ask, reply, refused, error }) => {
+    const failure = refused === true ? step.error : error
+    if (failure !== undefined) return { ask, answer: { ok: false, error: failure, step: id } }
+    const value = reply === undefined ? null : (step.made?.replies?.[reply]?.value ?? null)
+    return { ask, answer: { ok: true, value, step: id } }
+  })
 }

@@ -44,6 +44,7 @@ import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement } from './settlement
 import {
   type Activation,
   type Answer,
+  answersIn,
   askIdOf,
   type CommandId,
   encodeRecord,
@@ -379,7 +380,7 @@ export class Resident {
     group.steps.push(step)
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
-    for (const { ask, answer } of step.answers ?? []) group.releases.push(() => this.#answer(ask, answer))
+    for (const { ask, answer } of answersIn(step, id)) group.releases.push(() => this.#answer(ask, answer))
     if (step.outcome !== 'applied') return
     for (const send of this.#settlement.sends) if (send.step === id) group.releases.push(() => this.#deliver(send))
   }

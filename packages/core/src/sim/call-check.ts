@@ -4,7 +4,7 @@
  * 1. A call is found in the log by its cause, or by its idempotency key: calls under one key are one command.
  */
 import { canonical, encode } from '../codec.ts'
-import { type Answer, askIdOf, type Step } from '../step.ts'
+import { type Answer, answersIn, askIdOf, type Step, stepId } from '../step.ts'
 import { type Call, endsActor, type Ledger } from './ledger.ts'
 
 /** The asker looks at its deadlines every 25 ms. */
@@ -84,7 +84,8 @@ function commandsIn(ledger: Ledger): Found {
         note(byCall, causation.slice(CLIENT.length), { step, at })
         if (step.command?.key !== undefined) note(byKey, `${actor} ${step.command.key}`, { step, at })
       }
-      for (const { ask, answer } of step.answers ?? []) answers.set(`${actor} ${ask}`, { answer, at })
+      for (const { ask, answer } of answersIn(step, stepId(actor, record.epoch, step.seq)))
+        answers.set(`${actor} ${ask}`, { answer, at })
       if (endsActor(step)) ended.set(actor, at)
     }
   }
