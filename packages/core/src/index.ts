@@ -16,6 +16,7 @@ export {
   splitAddress,
   token,
 } from './address.ts'
+export type { ChangesOptions } from './changes.ts'
 export { realClock } from './clock.ts'
 export { canonical, decode, encode, hashOf, type Json } from './codec.ts'
 export { type Effect, type EffectClass, type EffectContext, effect, type ResourceContext, resource } from './effect.ts'
@@ -39,5 +40,5 @@ export type { AnyEffect, RunOptions } from './run.ts'
 export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
 export type { JournalRecord, Step, StepId } from './step.ts'
-export { createSystem, type System, type SystemOptions } from './system.ts'
+export { createSystem, type GetOptions, type System, type SystemOptions } from './system.ts'
 export { isJson, jsonHeaders, packWire, unpackWire } from './wire.ts'

@@ -1,11 +1,13 @@
 /** A reference to an actor: an address and the ways to talk to it. Never creates, never fails; the first message activates. */
 import type { AnyActorLogic, SnapshotFrom } from 'xstate'
+import type { AnyActorDef } from './actor.ts'
 import type { Address, Subjects } from './address.ts'
 import type { Asker, Transport } from './asker.ts'
+import { type ChangesOptions, changesOf } from './changes.ts'
 import { decode, encode, type Json } from './codec.ts'
 import { dataIn, type EnvelopeCause, type WireAnswer } from './envelope.ts'
-import { fromWire, Timeout } from './errors.ts'
-import type { Bus, Clock, Subscription } from './ports.ts'
+import { ActorNotFound, fromWire, Timeout } from './errors.ts'
+import type { Bus, Clock, Journal, Subscription } from './ports.ts'
 import type { AnyProtocol, EventIn, EventOut, Reply } from './protocol.ts'
 import type { AskOptions, Cause } from './runtime.ts'
 import { unpackWire } from './wire.ts'
@@ -41,6 +43,11 @@ export interface Ref<P extends AnyProtocol, L extends AnyActorLogic = AnyActorLo
   send(event: EventIn<P['events'], keyof P['events']>): void
   /** The last committed state; `fenced` also proves, by an append, that no later one exists. */
   snapshot(options?: { readonly fenced?: boolean; readonly timeoutMs?: number }): Promise<View<L>>
+  /**
+   * The present state, then every one that is committed, until the signal aborts or the loop is left (`changes.ts` says what a
+   * reference without a definition leaves out). With `from`: every state from that step on, out of the log.
+   */
+  changes(options?: ChangesOptions): AsyncIterable<View<L>>
   /** What the machine emits, from now on; lossy. */
   on<K extends keyof P['emits'] & string>(type: K, listener: (event: EventOut<P['emits'], K>) => void): Subscription
 }
@@ -50,7 +57,12 @@ export interface RefOptions {
   readonly asker: Asker
   readonly transport: Transport
   readonly subscribe: Bus['subscribe']
+  readonly journal: Journal
   readonly subjects: Subjects
+  /** The definition that the reference was made from. */
+  readonly def?: AnyActorDef
+  /** `mustExist`: the subject of its journal. */
+  readonly mustExistAt?: string
   readonly clock: Clock
   /** Unique in the namespace; cheap, since every message gets one. */
   readonly newId: () => string
@@ -58,17 +70,35 @@ export interface RefOptions {
 
 const DEFAULT_TIMEOUT_MS = 5_000
 
+interface LookOptions {
+  readonly fenced?: boolean
+  readonly timeoutMs?: number
+}
+
 export class ActorRef {
   readonly address: Address
   readonly #o: RefOptions
+  #exists: boolean
 
   constructor(address: Address, options: RefOptions) {
     this.address = address
     this.#o = options
+    this.#exists = options.mustExistAt === undefined
+  }
+
+  /** An actor that exists stays; one that does not may appear, so only that is asked again. */
+  async #mustExist(): Promise<void> {
+    const { journal, mustExistAt } = this.#o
+    if (this.#exists || mustExistAt === undefined) return
+    if ((await journal.last(mustExistAt)) === undefined) {
+      throw new ActorNotFound(`'${this.address}' does not exist; without mustExist its first message would make it`)
+    }
+    this.#exists = true
   }
 
   async ask(event: { readonly type: string }, options: AskOptions & { readonly cause?: Cause } = {}): Promise<unknown> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, idempotencyKey, signal, cause } = options
+    if (!this.#exists) await this.#mustExist()
     const value = await this.#o.asker.ask({
       to: this.address,
       event: encode(event, undefined, 'event'),
@@ -82,18 +112,25 @@ export class ActorRef {
 
   send(event: { readonly type: string }): void {
     const data = encode(event, undefined, 'event')
-    this.#o.transport.send({ v: 1, kind: 'event', to: this.address, event: data, cause: this.#newCause() }, () => {})
+    const send = () =>
+      this.#o.transport.send({ v: 1, kind: 'event', to: this.address, event: data, cause: this.#newCause() }, () => {})
+    if (this.#exists) send()
+    else void this.#mustExist().then(send, () => {}) // at most once, and this time not at all
   }
 
-  async snapshot(options: { readonly fenced?: boolean; readonly timeoutMs?: number } = {}): Promise<PlainView> {
-    const { fenced = false, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+  async snapshot(options: LookOptions = {}): Promise<PlainView> {
+    return plainView(await this.#look(options))
+  }
+
+  async #look({ fenced = false, timeoutMs = DEFAULT_TIMEOUT_MS }: LookOptions): Promise<Json> {
+    if (!this.#exists) await this.#mustExist()
     const { clock, transport } = this.#o
     const deadline = clock.monotonic() + timeoutMs
     for (;;) {
       const answer = await this.#lookOnce(fenced, Math.max(1, deadline - clock.monotonic()), transport)
       if (answer !== 'again') {
         if (!answer.ok) throw fromWire(answer.error)
-        return plainView(answer.value ?? null)
+        return answer.value ?? null
       }
       if (clock.monotonic() >= deadline) throw new Timeout(`'${this.address}' showed no state within ${timeoutMs} ms`)
       await new Promise<void>((resolve) => clock.after(50, resolve, { keepAlive: true }))
@@ -121,6 +158,13 @@ export class ActorRef {
       }
       if (over) sent.close()
     })
+  }
+
+  async *changes(options: ChangesOptions = {}): AsyncGenerator<PlainView> {
+    const { def, journal, subjects, clock } = this.#o
+    await this.#mustExist()
+    const parts = { address: this.address, def, journal, subjects, clock, look: () => this.#look({}) }
+    for await (const view of changesOf(parts, options)) yield plainView(view)
   }
 
   on(type: string, listener: (event: object) => void): Subscription {

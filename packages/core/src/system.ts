@@ -23,7 +23,7 @@ import { nodeService } from './node-service.ts'
 import { type EffectOverrides, Overrides } from './overrides.ts'
 import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
-import { ActorRef, type Ref } from './ref.ts'
+import { ActorRef, type Ref, type RefOptions } from './ref.ts'
 import {
   type AnyEffect,
   EffectRegistry,
@@ -68,11 +68,21 @@ export interface SystemOptions {
   readonly entropy?: Entropy
 }
 
+export interface GetOptions {
+  /** Messages to an actor that was never reached by one fail with `ActorNotFound`: for keys that may be mistyped. */
+  readonly mustExist?: boolean
+}
+
 export interface System extends AsyncDisposable {
   readonly node: string
   readonly durability: Durability
-  get<P extends AnyProtocol, L extends AnyActorLogic>(actor: ActorDef<P, L>, key: string): Ref<P, L>
-  get<P extends AnyProtocol>(protocol: P, key: string): Ref<P>
+  /** Never creates, never fails: the first message makes the actor. `mustExist`: it is told `ActorNotFound` instead. */
+  get<P extends AnyProtocol, L extends AnyActorLogic>(
+    actor: ActorDef<P, L>,
+    key: string,
+    options?: GetOptions,
+  ): Ref<P, L>
+  get<P extends AnyProtocol>(protocol: P, key: string, options?: GetOptions): Ref<P>
   /**
    * Runs an effect from outside any actor, recorded in `run/<id>`: on this node when it hosts runs and no idempotency key sends
    * it elsewhere, else on a node that knows the effect by name.
@@ -258,10 +268,19 @@ class RunningSystem implements System {
     return this.connection.durability
   }
 
-  get<P extends AnyProtocol, L extends AnyActorLogic>(target: ActorDef<P, L> | P, key: string): Ref<P, L> {
+  get<P extends AnyProtocol, L extends AnyActorLogic>(
+    target: ActorDef<P, L> | P,
+    key: string,
+    { mustExist = false }: GetOptions = {},
+  ): Ref<P, L> {
     const protocol: AnyProtocol = 'protocol' in target ? target.protocol : target
+    const address = addressOf(protocol.type, key)
+    const def: AnyActorDef | undefined = 'protocol' in target ? target : undefined
     // The types of the two overloads are promises about data that the receiving node checks against the protocol.
-    return this.#refTo(addressOf(protocol.type, key)) as unknown as Ref<P, L>
+    return this.#refTo(address, {
+      ...(def !== undefined && { def }),
+      ...(mustExist && { mustExistAt: this.#subjects.journal(this.#shardOf(address), address) }),
+    }) as unknown as Ref<P, L>
   }
 
   async run<I, O>(effect: Effect<I, O>, input: I, options: RunOptions = {}): Promise<O> {
@@ -291,7 +310,7 @@ class RunningSystem implements System {
     return ids.find((id) => this.#host.holds(addressOf(runSays.type, id))) ?? fresh()
   }
 
-  #refTo(address: Address): ActorRef {
+  #refTo(address: Address, more: Pick<RefOptions, 'def' | 'mustExistAt'> = {}): ActorRef {
     const { clock } = this.#parts
     const { bus } = this.connection
     return new ActorRef(address, {
@@ -301,8 +320,10 @@ class RunningSystem implements System {
         this.#checkRunning()
         return bus.subscribe(...given)
       },
+      journal: this.connection.journal,
       subjects: this.#subjects,
       clock,
+      ...more,
       newId: () => `${this.#idRoot}-${(++this.#ids).toString(36)}`,
     })
   }
