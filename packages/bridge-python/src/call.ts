@@ -42,7 +42,16 @@ const answer = z.discriminatedUnion('ok', [
 export type Answer = z.output<typeof answer>
 
 export function encodeCall(id: string, { fn, args, cause }: CallRequest, remainingMs: number): Uint8Array {
-  return packWire({ v: 1, id, fn, args, deadlineMs: Math.max(1, Math.round(remainingMs)), cause })
+  return packWire({ v: 1, id, fn, args: exact(args), deadlineMs: Math.max(1, Math.round(remainingMs)), cause })
+}
+
+/** msgpackr writes whole numbers above 32 bits as floats, and Python would take them for floats: not so big integers. */
+function exact(value: unknown): unknown {
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) && Math.abs(value) >= 2 ** 31 ? BigInt(value) : value
+  if (Array.isArray(value)) return value.map(exact)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, exact(item)]))
 }
 
 export function encodeCancel(id: string, reason: string): Uint8Array {
