@@ -93,6 +93,21 @@ export class Subjects {
   }
   /** The whole journal of the namespace. */
   journals = (): string => `${this.#root}.j.>`
+  mail = (shard: ShardName, address: Address): string => this.#of('m', shard, address)
+  /** All mail and wake-ups that have fired; schedules lie one token deeper. */
+  readonly waiting = (): readonly [string, string] => [`${this.#root}.m.*.*.*`, `${this.#root}.t.*.*.*`]
+  /** Where a wake-up of the actor fires. */
+  wakeUp = (shard: ShardName, address: Address): string => this.#of('t', shard, address)
+  schedule = (shard: ShardName, address: Address, id: string): string => `${this.#of('t', shard, address)}.${token(id)}`
+  /** "Has mail": notices of what is stored for a shard. */
+  notices = (shard: ShardName): string => `${this.#root}.w.${shard}`
+  deadLetters = (type?: string): string => `${this.#root}.d.${type === undefined ? '*' : token(type)}`
+  /** What mail, dead letters and their notices lie on, for whoever keeps them. */
+  mailPatterns = () => ({
+    mail: [`${this.#root}.m.>`, `${this.#root}.t.>`] as const,
+    noticed: { from: `${this.#root}.*.*.*.*`, to: `${this.#root}.w` },
+    dead: `${this.#root}.d.*`,
+  })
   observation = (address: Address): string => {
     const { type, key } = splitAddress(address)
     return `${this.#root}.o.${token(type)}.${token(key)}`
@@ -108,7 +123,16 @@ export class Subjects {
   llm = (verb: string): string => `${this.#root}.llm.${verb}`
   readonly inboxRoot = '_INBOX'
 
-  /** The address of a command or journal subject. */
+  /** The shard in a command, journal, mail or wake-up subject. */
+  shardIn = (subject: string): ShardName => {
+    const shard = subject.split('.')[3] ?? ''
+    const cut = shard.lastIndexOf('-')
+    return `${shard.slice(0, cut)}-${Number(shard.slice(cut + 1))}`
+  }
+  /** Whether it is a wake-up that has fired. */
+  isWakeUp = (subject: string): boolean => subject.startsWith(`${this.#root}.t.`)
+
+  /** The address of a command, journal, mail or wake-up subject. */
   addressIn = (subject: string): Address => {
     const parts = subject.split('.')
     if (parts.length !== 6) throw new InvalidAddress(`'${subject}' does not end in one type and one key`)

@@ -92,6 +92,54 @@ export interface Journal {
   ): AsyncIterable<JournalEntry>
 }
 
+// ── Mail: messages that wait for their receiver ─────────────────────────────────────────────────────────────────────
+
+export interface MailEntry {
+  readonly subject: string
+  /** Grows within a subject; not gap-free. */
+  readonly position: number
+  readonly bytes: Uint8Array
+  readonly headers: Headers
+  readonly storedAt: number
+}
+
+/** As `AppendOutcome`; there is nothing that could conflict. */
+export type MailOutcome = Exclude<AppendOutcome, { readonly kind: 'conflict' }>
+
+/**
+ * Durable messages, kept until they are purged. (The design calls this the mailbox; our `Mailbox` is the queue in memory.)
+ * Subjects: `m` mail, `t` wake-ups and schedules, `d` dead letters (`address.ts`). Whoever stores on `m` or, fired, on `t`
+ * causes a notice on the shard's `w` subject of the bus: `mail-notice.ts` reads it. Notices may be lost, mail may not.
+ */
+export interface Mail {
+  /** Random identity of what holds the mail; positions of another one mean nothing here. */
+  readonly streamId: string
+  /**
+   * Stores `bytes`; twice under one `id` within two minutes is once. Never throws.
+   * @returns the position, of the first one when it was stored before
+   */
+  store(
+    subject: string,
+    bytes: Uint8Array,
+    options: { readonly id: string; readonly headers?: Headers },
+  ): Promise<MailOutcome>
+  /**
+   * Keeps `bytes` on `subject` and stores them on `target` at `at` (wall clock of the store, not before it); a later call on
+   * the same subject replaces an earlier one that has not fired.
+   */
+  schedule(
+    subject: string,
+    bytes: Uint8Array,
+    options: { readonly id: string; readonly at: number; readonly target: string; readonly headers?: Headers },
+  ): Promise<MailOutcome>
+  /** Entries under the pattern in order, from a position (inclusive) to the end as it is when the reader gets there. */
+  read(pattern: string, options?: { readonly from?: number }): AsyncIterable<MailEntry>
+  /** Newest position of every subject under the pattern, in no promised order. May lag behind `store`. */
+  waiting(pattern: string): AsyncIterable<{ readonly subject: string; readonly position: number }>
+  /** Removes what a subject holds up to a position, by default all; a schedule that is removed does not fire. */
+  purge(subject: string, upTo?: number): Promise<void>
+}
+
 // ── Store: small shared facts (members, shards, the view) ───────────────────────────────────────────────────────────
 
 export interface StoreEntry {
@@ -161,6 +209,7 @@ export interface Connection {
   readonly durability: Durability
   readonly bus: Bus
   readonly journal: Journal
+  readonly mail: Mail
   readonly store: Store
   /** Where others reach the same world: NATS URLs; empty in memory. They may hold a password: hand them on, never show them. */
   readonly servers: readonly string[]

@@ -5,11 +5,14 @@
  * 2. Nothing survives the process, and `durability` says so.
  */
 import { Subjects } from '../address.ts'
+import { noticeHeaders } from '../mail-notice.ts'
 import type { Backend, Connection, ConnectOptions } from '../ports.ts'
 import { raise } from '../raise.ts'
 import { Broker, MemoryBus } from './bus.ts'
 import { Log, MemoryJournal } from './journal.ts'
 import { Link, Wire } from './link.ts'
+import { MemoryMail } from './mail.ts'
+import { PostOffice } from './post-office.ts'
 import { MemoryStore, Shelf } from './store.ts'
 
 export interface MemoryConnection extends Connection {
@@ -40,16 +43,28 @@ class World {
   readonly #wire = new Wire()
   readonly #log: Log
   readonly #broker: Broker
+  readonly #office: PostOffice
   readonly #shelf = new Shelf(this.#wire)
 
   constructor(namespace: string, { clock, entropy }: ConnectOptions) {
     this.#namespace = namespace
-    this.#log = new Log(entropy.hex(128), new Subjects(namespace).journals())
-    // A plain message on a journal subject is stored without any expectation, as a stream would.
-    this.#broker = new Broker(({ subject, data }) => {
-      const takes = this.#log.takes(subject)
-      if (takes) this.#log.store(subject, new Uint8Array(data), clock.now())
-      return takes
+    const subjects = new Subjects(namespace)
+    this.#log = new Log(entropy.hex(128), subjects.journals())
+    // A plain message on a journal or mail subject is stored without any expectation, as a stream would.
+    this.#broker = new Broker(({ subject, data, headers }) => {
+      if (this.#log.takes(subject)) this.#log.store(subject, new Uint8Array(data), clock.now())
+      else if (this.#office.takes(subject)) this.#office.store(subject, new Uint8Array(data), headers)
+      else return false
+      return true
+    })
+    this.#office = new PostOffice({
+      streamId: entropy.hex(128),
+      subjects,
+      clock,
+      onStored: (subject, entry) => {
+        const notice = { subject, data: new Uint8Array(), headers: noticeHeaders(entry) }
+        this.#wire.post(() => this.#broker.route(notice, () => 0))
+      },
     })
   }
 
@@ -61,6 +76,7 @@ class World {
       servers: [],
       bus: new MemoryBus(link, this.#wire, this.#broker, entropy, onHandlerError),
       journal: new MemoryJournal(link, this.#log, clock),
+      mail: new MemoryMail(link, this.#office),
       store: new MemoryStore(link, this.#shelf, clock, onHandlerError),
       cut: () => link.cut(),
       heal: () => link.heal(),

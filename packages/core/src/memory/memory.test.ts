@@ -1,5 +1,6 @@
 import { busConformance } from '../testing/bus-conformance.ts'
 import { journalConformance } from '../testing/journal-conformance.ts'
+import { mailConformance } from '../testing/mail-conformance.ts'
 import { storeConformance } from '../testing/store-conformance.ts'
 import { connectOptions, type TestWorld } from '../testing/world.ts'
 import { type MemoryConnection, memory } from './backend.ts'
@@ -27,4 +28,5 @@ async function memoryWorld(): Promise<TestWorld> {
 
 busConformance('memory', memoryWorld)
 journalConformance('memory', memoryWorld)
+mailConformance('memory', memoryWorld)
 storeConformance('memory', memoryWorld)

@@ -6,7 +6,7 @@
  * 2. One connection per `connect`; it reconnects for ever, and everything above it fails fast meanwhile.
  */
 import { readFile } from 'node:fs/promises'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import {
   type Authenticator,
   connect,
@@ -26,12 +26,13 @@ import { Connectivity } from './connectivity.ts'
 import { judge, type NatsDurability, type ServerFact } from './durability.ts'
 import { Inbox } from './inbox.ts'
 import { NatsJournal } from './journal.ts'
+import { NatsMail } from './mail.ts'
 import { askServers } from './monitoring.ts'
 import { pause } from './pause.ts'
 import { NatsStore } from './store.ts'
 import { StoredPublisher } from './stored-publish.ts'
 import { ID_KEY, StreamIdentity } from './stream-identity.ts'
-import { bucketName, factsOf, openBucket, openJournal } from './streams.ts'
+import { bucketName, factsOf, openBucket, openJournal, openMail } from './streams.ts'
 
 export interface NatsOptions {
   /** `nats://host:port`, `tls://…`; by default `NATS_URL`, the selected NATS context, else `nats://127.0.0.1:4222`. */
@@ -76,21 +77,22 @@ async function open(
   try {
     const api: Api = { nc, jsm: await jetstreamManager(nc, { checkAPI: false }), connectivity, clock, entropy }
     const subjects = new Subjects(namespace).journals()
-    const wanted = { namespace, subjects, replicas: wished.startsWith('r3') ? 3 : 1 }
+    const wanted = { namespace, replicas: wished.startsWith('r3') ? 3 : 1 }
     const info = await patiently(api, () => openJournal(api, wanted, initialise))
+    const mails = await patiently(api, () => openMail(api, wanted, initialise))
     await patiently(api, () => openBucket(api, wanted, initialise))
     const known = [...(options.durabilityProof ?? []), ...(await askServers(options.monitoring ?? []))]
     const durability = judge(wished, factsOf(info, nc.info?.server_name ?? ''), known)
 
     const inbox = new Inbox(nc, entropy.hex(96), onHandlerError)
     const publisher = new StoredPublisher(nc, connectivity, inbox, clock)
-    const identity = new StreamIdentity(api, info.config.name, info.config.metadata?.[ID_KEY] ?? '')
     return {
       namespace,
       durability,
       ...place,
       bus: new NatsBus(nc, connectivity, inbox, onHandlerError),
-      journal: new NatsJournal(api, publisher, identity, subjects.slice(0, -1)),
+      journal: new NatsJournal(api, publisher, identityOf(api, info), subjects.slice(0, -1)),
+      mail: new NatsMail(api, publisher, identityOf(api, mails.mail), identityOf(api, mails.dead)),
       store: new NatsStore(api, publisher, bucketName(namespace), onHandlerError),
       close: () => close(nc, connectivity, clock),
     }
@@ -99,6 +101,9 @@ async function open(
     throw error
   }
 }
+
+const identityOf = (api: Api, { config }: StreamInfo): StreamIdentity =>
+  new StreamIdentity(api, config.name, config.metadata?.[ID_KEY] ?? '')
 
 /** A cluster that was just started elects its leaders first. */
 async function patiently<T>({ clock }: Api, work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import type { Connection } from '../ports.ts'
 import { busConformance } from '../testing/bus-conformance.ts'
 import { journalConformance } from '../testing/journal-conformance.ts'
+import { mailConformance } from '../testing/mail-conformance.ts'
 import { natsServer } from '../testing/nats-server.ts'
 import { storeConformance } from '../testing/store-conformance.ts'
 import { connectOptions, type TestWorld } from '../testing/world.ts'
@@ -29,4 +30,5 @@ async function natsWorld(): Promise<TestWorld> {
 
 busConformance('nats', natsWorld)
 journalConformance('nats', natsWorld)
+mailConformance('nats', natsWorld)
 storeConformance('nats', natsWorld)

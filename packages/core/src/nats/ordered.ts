@@ -42,6 +42,8 @@ export interface OrderedOptions {
   /** A position, or the newest message of each subject; the latter starts over with every `begin`. */
   readonly from: number | 'last-of-each'
   readonly signal: AbortSignal
+  /** Messages come without their bodies. */
+  readonly headersOnly?: boolean
   /** Called before a consumer is created again; throws when the stream is no longer the one that was read. */
   readonly verify: () => Promise<void>
   /** Give up with `LogUnavailable` when no consumer could be created for so long; without it, try for ever. */
@@ -108,10 +110,10 @@ class Consumer {
     this.#heardMs = api.clock.monotonic()
   }
 
-  static async open(api: Reading, { stream, filter, from }: OrderedOptions): Promise<Consumer> {
+  static async open(api: Reading, { stream, filter, from, headersOnly = false }: OrderedOptions): Promise<Consumer> {
     const consumer = new Consumer(api, stream)
     try {
-      await consumer.#open(filter, from)
+      await consumer.#open(filter, from, headersOnly)
       return consumer
     } catch (error) {
       consumer.close()
@@ -119,7 +121,7 @@ class Consumer {
     }
   }
 
-  async #open(filter: string, from: number | 'last-of-each'): Promise<void> {
+  async #open(filter: string, from: number | 'last-of-each', headersOnly: boolean): Promise<void> {
     const deliver = `_INBOX.${this.#name}`
     const subscription = this.#api.nc.subscribe(deliver, {
       callback: (error, msg) => this.#take(error ?? undefined, msg),
@@ -139,6 +141,7 @@ class Consumer {
         name: this.#name,
         deliver_subject: deliver,
         filter_subject: filter,
+        ...(headersOnly && { headers_only: true }),
         ack_policy: AckPolicy.None,
         replay_policy: ReplayPolicy.Instant,
         flow_control: true,

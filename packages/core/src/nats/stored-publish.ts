@@ -33,8 +33,8 @@ class StoredHeaders extends MsgHdrsImpl {
 export interface StoredPublish {
   readonly stream: string
   readonly subject: string
-  /** Last position of the subject, 0 for none. */
-  readonly expected: number
+  /** Last position of the subject, 0 for none; absent: whatever it is. */
+  readonly expected?: number
   readonly bytes: Uint8Array
   readonly ttlMs?: number
   /** More headers: names and values without line breaks. */
@@ -104,7 +104,8 @@ export class StoredPublisher {
 }
 
 function headerText({ stream, expected, ttlMs, headers }: StoredPublish): string {
-  let text = `NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ${expected}\r\nNats-Expected-Stream: ${stream}\r\n`
+  let text = `NATS/1.0\r\nNats-Expected-Stream: ${stream}\r\n`
+  if (expected !== undefined) text += `Nats-Expected-Last-Subject-Sequence: ${expected}\r\n`
   if (ttlMs !== undefined) text += `Nats-TTL: ${ttlMs / 1000}s\r\n`
   if (headers) for (const [name, value] of Object.entries(headers)) text += `${name}: ${value}\r\n`
   return `${text}\r\n`

@@ -1,12 +1,12 @@
 /**
- * The stream and the bucket of a namespace: their names, settings, creation and check.
+ * The streams and the bucket of a namespace: their names, settings, creation and check.
  *
  * 1. They are created only when asked for (`initialise`), never changed: a node that finds something else refuses.
- * 2. The journal can neither be purged nor have entries deleted, and is full rather than forgetful.
+ * 2. The journal can neither be purged nor have entries deleted. No stream has a limit that makes it forget.
  */
-import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from '@nats-io/jetstream'
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
-import { token } from '../address.ts'
+import { Subjects, token } from '../address.ts'
 import { DurabilityRefused, LogUnavailable, UnsupportedVersion } from '../errors.ts'
 import { type Api, codeOf, isStreamNotFound, request } from './api.ts'
 import type { StreamFacts } from './durability.ts'
@@ -24,23 +24,76 @@ const nameOf = (namespace: string): string => token(namespace).replaceAll('=', '
 export const journalStream = (namespace: string): string => `TR_${nameOf(namespace)}_J`
 export const bucketName = (namespace: string): string => `TR_${nameOf(namespace)}`
 
+export const mailStream = (namespace: string): string => `TR_${nameOf(namespace)}_M`
+export const deadLetterStream = (namespace: string): string => `TR_${nameOf(namespace)}_D`
+
 export interface Wanted {
   readonly namespace: string
-  /** Pattern of all journal subjects. */
-  readonly subjects: string
   readonly replicas: number
 }
 
+/** One stream: its name, what it takes, and how it treats that. */
+interface Spec {
+  readonly name: string
+  readonly subjects: readonly string[]
+  readonly description: string
+  readonly settings: Partial<StreamConfig>
+}
+
 /** The journal's stream as it is, created first when `initialise` says so. */
-export async function openJournal(api: Api, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
-  const name = journalStream(wanted.namespace)
+export function openJournal(api: Api, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
+  const { namespace } = wanted
+  const spec: Spec = {
+    name: journalStream(namespace),
+    subjects: [new Subjects(namespace).journals()],
+    description: `Troupe journal of namespace ${namespace}`,
+    settings: { deny_delete: true, deny_purge: true },
+  }
+  return openStream(api, spec, wanted, initialise)
+}
+
+/** Mail with its schedules, and dead letters; what is stored of mail is republished, headers only. */
+export async function openMail(
+  api: Api,
+  wanted: Wanted,
+  initialise: boolean,
+): Promise<{ readonly mail: StreamInfo; readonly dead: StreamInfo }> {
+  const { namespace } = wanted
+  const { mail, noticed, dead } = new Subjects(namespace).mailPatterns()
+  const specs = {
+    mail: {
+      name: mailStream(namespace),
+      subjects: [...mail],
+      description: `Troupe mail of namespace ${namespace}`,
+      settings: {
+        // What the server asks of a stream with schedules. There is no limit by which it could discard anything.
+        discard: DiscardPolicy.Old,
+        allow_msg_schedules: true,
+        republish: { src: noticed.from, dest: `${noticed.to}.{{wildcard(2)}}`, headers_only: true },
+      },
+    },
+    dead: {
+      name: deadLetterStream(namespace),
+      subjects: [dead],
+      description: `Troupe dead letters of namespace ${namespace}`,
+      settings: {},
+    },
+  }
+  return {
+    mail: await openStream(api, specs.mail, wanted, initialise),
+    dead: await openStream(api, specs.dead, wanted, initialise),
+  }
+}
+
+async function openStream(api: Api, spec: Spec, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
+  const { name, subjects } = spec
   const found = await find(api, name)
-  const info = found ?? (await createJournal(api, wanted, name, initialise))
+  const info = found ?? (await createStream(api, wanted, spec, initialise))
   const id = info.config.metadata?.[ID_KEY]
   const format = info.config.metadata?.[FORMAT_KEY]
-  if (!id || !info.config.subjects.includes(wanted.subjects)) {
+  if (!id || !subjects.every((subject) => info.config.subjects.includes(subject))) {
     throw new LogUnavailable(
-      `the stream '${name}' was not created by Troupe for '${wanted.subjects}': choose another namespace`,
+      `the stream '${name}' was not created by Troupe for '${subjects.join("', '")}': choose another namespace`,
     )
   }
   if (format !== FORMAT) {
@@ -49,23 +102,27 @@ export async function openJournal(api: Api, wanted: Wanted, initialise: boolean)
   return info
 }
 
-async function createJournal(api: Api, wanted: Wanted, name: string, initialise: boolean): Promise<StreamInfo> {
+async function createStream(
+  api: Api,
+  wanted: Wanted,
+  { name, subjects, description, settings }: Spec,
+  initialise: boolean,
+): Promise<StreamInfo> {
   if (!initialise) throw missing(wanted.namespace, `stream '${name}'`)
   try {
     return await request(api, `create the stream '${name}'`, () =>
       api.jsm.streams.add({
         name,
-        subjects: [wanted.subjects],
-        description: `Troupe journal of namespace ${wanted.namespace}`,
+        subjects: [...subjects],
+        description,
         storage: StorageType.File,
         retention: RetentionPolicy.Limits,
         discard: DiscardPolicy.New,
         num_replicas: wanted.replicas,
         max_msg_size: MESSAGE_BYTES,
         allow_direct: true,
-        deny_delete: true,
-        deny_purge: true,
         metadata: { [ID_KEY]: api.entropy.hex(128), [FORMAT_KEY]: FORMAT },
+        ...settings,
       }),
     )
   } catch (error) {

@@ -5,12 +5,15 @@
  * 2. A `Witness` sees what is stored, acknowledged and published at the moment it happens. It changes nothing.
  */
 import { Subjects } from '../address.ts'
+import { noticeHeaders } from '../mail-notice.ts'
 import { Log } from '../memory/journal.ts'
+import { PostOffice } from '../memory/post-office.ts'
 import type { Backend, BusMessage, Connection, ConnectOptions } from '../ports.ts'
 import { raise } from '../raise.ts'
 import { Broker, SimBus } from './bus.ts'
 import { SimJournal } from './journal.ts'
 import { SimLink } from './link.ts'
+import { SimMail } from './mail.ts'
 import type { SimProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 import { Shelf, SimStore } from './store.ts'
@@ -36,6 +39,7 @@ export interface SimServerOptions {
 
 export class SimServer {
   readonly log: Log
+  readonly office: PostOffice
   readonly namespace: string
   readonly #o: SimServerOptions
   readonly #broker: Broker
@@ -46,13 +50,26 @@ export class SimServer {
     const { scheduler, namespace = 'sim' } = options
     this.#o = options
     this.namespace = namespace
-    this.log = new Log(scheduler.entropy('stream').hex(128), new Subjects(namespace).journals())
+    const subjects = new Subjects(namespace)
+    this.log = new Log(scheduler.entropy('stream').hex(128), subjects.journals())
+    this.office = new PostOffice({
+      streamId: scheduler.entropy('mail').hex(128),
+      subjects,
+      clock: {
+        now: () => scheduler.time.wallMs,
+        after: (delayMs, run) => scheduler.at(delayMs, 'a schedule is due', run),
+      },
+      onStored: (subject, entry) => {
+        this.#broker.route({ subject, data: new Uint8Array(), headers: noticeHeaders(entry) })
+      },
+    })
     this.#shelf = new Shelf(scheduler)
-    // A plain message on a journal subject is stored without any expectation, as a stream would.
-    this.#broker = new Broker(scheduler, ({ subject, data }) => {
-      const takes = this.log.takes(subject)
-      if (takes) this.#store(subject, new Uint8Array(data))
-      return takes
+    // A plain message on a journal or mail subject is stored without any expectation, as a stream would.
+    this.#broker = new Broker(scheduler, ({ subject, data, headers }) => {
+      if (this.log.takes(subject)) this.#store(subject, new Uint8Array(data))
+      else if (this.office.takes(subject)) this.office.store(subject, new Uint8Array(data), headers)
+      else return false
+      return true
     })
   }
 
@@ -90,6 +107,7 @@ export class SimServer {
         grown: (link, signal) => this.#grown(link, signal),
         onAcknowledged: (subject, bytes) => witness?.acknowledged(subject, bytes),
       }),
+      mail: new SimMail(link, this.office),
       store: new SimStore(link, this.#shelf, onHandlerError),
       close: async () => link.close(),
     }

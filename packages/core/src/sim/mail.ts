@@ -1,0 +1,85 @@
+/**
+ * Simulated mail: one post office per world, one `SimMail` per connection.
+ *
+ * 1. What is stored may be stored after its sender was told that the outcome is unknown, or stored and never acknowledged.
+ * 2. `waiting` may lag; `read` sees what is there when it arrives.
+ */
+import { TroupeError } from '../errors.ts'
+import { refusalOf } from '../memory/mail.ts'
+import type { PostOffice } from '../memory/post-office.ts'
+import type { Headers, Mail, MailEntry, MailOutcome } from '../ports.ts'
+import type { SimLink } from './link.ts'
+
+const CHUNK = 64
+
+export class SimMail implements Mail {
+  readonly #link: SimLink
+  readonly #office: PostOffice
+  readonly #name: string
+
+  constructor(link: SimLink, office: PostOffice) {
+    this.#link = link
+    this.#office = office
+    this.#name = link.process.name
+  }
+
+  get streamId(): string {
+    return this.#office.streamId
+  }
+
+  store(
+    subject: string,
+    bytes: Uint8Array,
+    { id, headers }: { readonly id: string; readonly headers?: Headers },
+  ): Promise<MailOutcome> {
+    return this.#stored('mails', subject, bytes, (copy) => this.#office.store(subject, copy, headers, id))
+  }
+
+  schedule(
+    subject: string,
+    bytes: Uint8Array,
+    options: { readonly id: string; readonly at: number; readonly target: string; readonly headers?: Headers },
+  ): Promise<MailOutcome> {
+    return this.#stored('schedules', subject, bytes, (copy) => this.#office.schedule(subject, copy, options))
+  }
+
+  async #stored(
+    verb: string,
+    subject: string,
+    bytes: Uint8Array,
+    run: (copy: Uint8Array) => number,
+  ): Promise<MailOutcome> {
+    const refused = refusalOf(this.#office, subject, bytes)
+    if (refused !== undefined) return refused
+    const copy = new Uint8Array(bytes)
+    try {
+      return { kind: 'stored', position: await this.#link.call(`${this.#name} ${verb} ${subject}`, () => run(copy)) }
+    } catch (error) {
+      if (error instanceof TroupeError) return { kind: 'unknown', cause: error }
+      throw error
+    }
+  }
+
+  async *read(pattern: string, options?: { readonly from?: number }): AsyncIterable<MailEntry> {
+    for (let from = options?.from ?? 1; ; ) {
+      const start = from
+      const label = `${this.#name} reads mail ${pattern}`
+      const chunk = await this.#link.call(label, () => this.#office.read(pattern, start, CHUNK))
+      yield* chunk
+      const last = chunk.at(-1)
+      if (last === undefined || chunk.length < CHUNK) return
+      from = last.position + 1
+    }
+  }
+
+  async *waiting(pattern: string): AsyncIterable<{ readonly subject: string; readonly position: number }> {
+    const { scheduler } = this.#link.process
+    const label = `${this.#name} lists mail ${pattern}`
+    const found = await this.#link.call(label, () => this.#office.waiting(pattern))
+    yield* scheduler.chance(scheduler.faults.stale) ? found.slice(0, -1) : found
+  }
+
+  purge(subject: string, upTo?: number): Promise<void> {
+    return this.#link.call(`${this.#name} purges ${subject}`, () => this.#office.purge(subject, upTo))
+  }
+}
