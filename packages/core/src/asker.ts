@@ -11,6 +11,7 @@ import type { Json } from './codec.ts'
 import type { Envelope, EnvelopeCause, WireAnswer } from './envelope.ts'
 import { Disconnected, fromWire, SystemStopped, Timeout, type TroupeError, TypeNotServed } from './errors.ts'
 import type { Clock, Entropy, Timer } from './ports.ts'
+import type { Order } from './supervision.ts'
 
 /** How a message leaves: to an actor of this node directly, to another one over the bus. */
 export interface Transport {
@@ -22,6 +23,8 @@ export interface Transport {
 export interface Question {
   readonly to: Address
   readonly event: Json
+  /** Instead of the event: what an operator orders. */
+  readonly order?: Order
   readonly cause: EnvelopeCause
   readonly timeoutMs: number
   readonly key?: string
@@ -79,14 +82,14 @@ export class Asker {
     const command = question.command ?? { client: this.#client, n, settled: Math.min(...open) - 1 }
     try {
       const answer = await new Promise<WireAnswer>((resolve, reject) => {
-        const { to, event, cause, key, timeoutMs } = question
+        const { to, event, order, cause, key, timeoutMs } = question
+        const said = order === undefined ? ({ kind: 'event', event } as const) : ({ kind: 'operator', order } as const)
         const pending: Pending = {
           question,
           envelope: {
             v: 1,
-            kind: 'event',
+            ...said,
             to,
-            event,
             cause,
             command,
             remainingMs: timeoutMs,

@@ -11,9 +11,8 @@ import type { AnyActorDef } from './actor.ts'
 import type { Address, Subjects } from './address.ts'
 import type { Json } from './codec.ts'
 import { LogicRefused } from './errors.ts'
-import { Fold } from './fold.ts'
+import { Fold, stateView } from './fold.ts'
 import type { Clock, Journal } from './ports.ts'
-import type { Life, Settlement } from './settlement.ts'
 import { decodeRecord, type JournalRecord, type Step } from './step.ts'
 
 export interface ChangesOptions {
@@ -140,18 +139,6 @@ function isChange({ outcome, input, supervision }: Step): boolean {
 
 function viewOf(fold: Fold): ViewData {
   return stateView(fold.view(), fold.settlement.life, fold.seq)
-}
-
-const UNBORN = { status: 'active', value: null, context: null, output: null, tags: [] } as const
-
-/** The root's state as readers see it: what supervision has decided goes before what the machine says. */
-export function stateView(seen: ReturnType<Fold['view']>, life: Settlement['life'], seq: number): ViewData {
-  return { ...(seen ?? UNBORN), status: statusOf(life, seen?.status ?? 'active'), seq }
-}
-
-function statusOf(life: Life, seen: string): string {
-  if (life.kind === 'active') return seen
-  return life.kind === 'quarantined' ? 'error' : life.kind
 }
 
 function seqOf(view: ViewData): number {

@@ -6,6 +6,7 @@ import { type Address, splitAddress } from './address.ts'
 import { encode, type Json, MAX_DEPTH } from './codec.ts'
 import { InvalidEvent, NotSerializable, UnsupportedVersion, type WireError } from './errors.ts'
 import type { Answer, CommandId } from './step.ts'
+import { ORDERS, type Order } from './supervision.ts'
 import { unpackWire } from './wire.ts'
 
 export const ENVELOPE_VERSION = 1
@@ -34,6 +35,13 @@ export type Envelope = { readonly v: typeof ENVELOPE_VERSION; readonly to: Addre
       readonly remainingMs?: number
     }
   | { readonly kind: 'view'; readonly fenced: boolean }
+  | {
+      /** What a person orders, not what a protocol says. Believed on `i` subjects only. */
+      readonly kind: 'operator'
+      readonly order: Order
+      readonly command: CommandId & { readonly settled: number }
+      readonly remainingMs?: number
+    }
 )
 
 /** The answer on the wire: an ask's answer, or a view. */
@@ -67,6 +75,14 @@ export function decodeEnvelope(bytes: Uint8Array, asJson: boolean, to: Address, 
     ...optional('traceparent', text(given['traceparent'])),
     ...optional('hops', whole(given['hops'])),
   }
+  if (body['kind'] === 'operator') {
+    const order = orderIn(body['order'])
+    const command = commandIn(body['command'], to)
+    if (order === undefined || command === undefined) {
+      throw new InvalidEvent(`an order to '${to}' needs order: { kind: start | reset | destroy } and a command`)
+    }
+    return { v: 1, kind: 'operator', to, cause, order, command, ...optional('remainingMs', count(body['remainingMs'])) }
+  }
   if (body['kind'] === 'view') return { v: 1, kind: 'view', to, cause, fenced: body['fenced'] === true }
   const event = record(body['event'])
   if (event === undefined || typeof event['type'] !== 'string') {
@@ -82,6 +98,12 @@ export function decodeEnvelope(bytes: Uint8Array, asJson: boolean, to: Address, 
     ...optional('key', keyIn(body['key'], to)),
     ...optional('remainingMs', count(body['remainingMs'])),
   }
+}
+
+function orderIn(value: unknown): Order | undefined {
+  const order = record(value)
+  const kind = ORDERS.find((known) => known === order?.['kind'])
+  return kind === undefined ? undefined : { kind, ...optional('reason', text(order?.['reason'])) }
 }
 
 /** Encoded data from the wire. A sender of ours has encoded the event; a stock client's plain data is already in that form unless it holds bytes. */

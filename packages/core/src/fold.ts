@@ -7,7 +7,7 @@
 import type { AnyActorDef } from './actor.ts'
 import { canonical, hashOf, type Json } from './codec.ts'
 import { type HostState, LogicHost } from './logic-host.ts'
-import { Settlement } from './settlement.ts'
+import { type Life, Settlement } from './settlement.ts'
 import { type ActorState, type JournalRecord, type Step, stepId } from './step.ts'
 import { TapeMismatch } from './tape.ts'
 
@@ -78,6 +78,7 @@ export class Fold {
   }
 
   #decide(step: Step, id: string, record: JournalRecord): Divergence | undefined {
+    if (step.input.kind === 'operator' && !this.#ordered(step.input)) return undefined
     const host = (this.#host ??= this.#newHost())
     const { correlation, ask, askType } = step.cause
     const origin = {
@@ -100,6 +101,16 @@ export class Fold {
       return { step: id, cause: 'unrecorded-entropy', expected: step.draws?.length ?? 0, actual: error.message }
     }
     return undefined
+  }
+
+  /** @returns whether a new tree begins */
+  #ordered({ order, init }: Extract<Step['input'], { kind: 'operator' }>): boolean {
+    const before = this.#host
+    if (order === 'destroy') this.#host = undefined
+    if (init === undefined) return false
+    this.#host = this.#newHost()
+    if (before !== undefined) this.#host.countOn(before.state())
+    return true
   }
 
   #causeClass(record: JournalRecord): DivergenceCause {
@@ -156,4 +167,17 @@ export function restoreHost(host: LogicHost, state: HostState): LogicHost {
 /** What a value is after it has been stored: undefined fields are gone. */
 export function plain(value: object): Json {
   return JSON.parse(JSON.stringify(value))
+}
+
+const UNBORN = { status: 'active', value: null, context: null, output: null, tags: [] } as const
+
+/** The root's state as readers see it: what supervision has decided goes before what the machine says. */
+export function stateView(seen: ReturnType<LogicHost['view']> | undefined, life: Life, seq: number): Json {
+  return { ...(seen ?? UNBORN), status: statusOf(life, seen?.status ?? 'active'), seq }
+}
+
+function statusOf(life: Life, seen: string): string {
+  if (life.kind === 'active') return seen
+  if (life.kind === 'quarantined') return 'error'
+  return life.kind === 'destroyed' ? 'stopped' : life.kind
 }

@@ -40,5 +40,12 @@ export type { AnyEffect, RunOptions } from './run.ts'
 export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
 export type { JournalRecord, Step, StepId } from './step.ts'
-export { createSystem, type GetOptions, type System, type SystemOptions } from './system.ts'
+export {
+  type Addressed,
+  createSystem,
+  type GetOptions,
+  type OrderOptions,
+  type System,
+  type SystemOptions,
+} from './system.ts'
 export { isJson, jsonHeaders, packWire, unpackWire } from './wire.ts'

@@ -21,6 +21,7 @@ import { EffectOutcomeUnknown, LogicRefused, NotSerializable, toWire } from './e
 import type { EffectRuntime } from './runtime.ts'
 import { dumpTree, fillActor, pairsOf, persistedShape, type TreeState } from './snapshot.ts'
 import type { Step } from './step.ts'
+import type { Order } from './supervision.ts'
 import { type Draw, installTape, play, record } from './tape.ts'
 import {
   BUILTIN_ACTIONS,
@@ -64,6 +65,8 @@ export type Input =
   | { readonly kind: 'action.error'; readonly path: string; readonly event: Json }
   /** Nothing for the tree: earlier sends are over. */
   | { readonly kind: 'settled' }
+  /** What a person has ordered. With `init` a new tree takes the place of the old one. */
+  | { readonly kind: 'operator'; readonly order: Order['kind']; readonly reason?: string; readonly init?: Json }
 
 /** What a step made; derived from its input, recorded to be read and to be compared when the step is folded again. */
 export interface Made {
@@ -265,14 +268,10 @@ export class LogicHost implements HostSeam {
 
   #apply(input: Input): void {
     switch (input.kind) {
-      case 'init': {
-        this.#actors.set('', this.#root)
-        this.#root.options = { ...this.#root.options, input: this.#decoded(input.event) }
-        Object.assign(this.#root, { _snapshot: undefined }) // what `self` shows while the first state is made
-        this.#root._initState(undefined)
-        this.#root.start()
-        return
-      }
+      case 'init':
+        return this.#initialise(input.event)
+      case 'operator':
+        return input.init === undefined ? undefined : this.#initialise(input.init)
       case 'timer': {
         const timer = this.#timers.get(input.timer)
         if (timer === undefined) return
@@ -313,6 +312,14 @@ export class LogicHost implements HostSeam {
         this.#actors.get(input.path)?._send(event)
       }
     }
+  }
+
+  #initialise(input: Json): void {
+    this.#actors.set('', this.#root)
+    this.#root.options = { ...this.#root.options, input: this.#decoded(input) }
+    Object.assign(this.#root, { _snapshot: undefined }) // what `self` shows while the first state is made
+    this.#root._initState(undefined)
+    this.#root.start()
   }
 
   // ── Seams ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -708,11 +715,16 @@ export class LogicHost implements HostSeam {
     }
   }
 
+  /** Paths and timers of a new tree never repeat those of the one before it: what is late finds nobody. */
+  countOn({ counts, timerCount }: HostState): void {
+    for (const [place, n] of Object.entries(counts)) this.#counts.set(place, n)
+    this.#timerCount = timerCount
+  }
+
   restore(state: HostState): void {
     this.#phase = 'restore'
     try {
-      for (const [place, n] of Object.entries(state.counts)) this.#counts.set(place, n)
-      this.#timerCount = state.timerCount
+      this.countOn(state)
       this.#root._initState(persistedShape(state.tree))
       const pairs = [...pairsOf(this.#root, state.tree)]
       for (const [actor, saved] of pairs) {

@@ -47,6 +47,11 @@ export class Mailbox<System, User extends { readonly sizeBytes: number }> {
     return message
   }
 
+  /** What was meant for a tree that is gone. */
+  dropSystem(): void {
+    this.#system = []
+  }
+
   /** Empties the user lane, for an actor that leaves this node. */
   drain(): User[] {
     const rest = this.#user.slice(this.#head)

@@ -13,8 +13,17 @@
  * 5. A send stays open until its receiver has committed it; a new owner sends it again under the same id.
  */
 import { hashOf, type Json } from './codec.ts'
-import { ActorDone, ActorQuarantined, ActorStopped, IdempotencyMismatch, Timeout, type TroupeError } from './errors.ts'
+import {
+  ActorDestroyed,
+  ActorDone,
+  ActorQuarantined,
+  ActorStopped,
+  IdempotencyMismatch,
+  Timeout,
+  type TroupeError,
+} from './errors.ts'
 import { type Answer, answersIn, askIdOf, type CommandId, type Step, type StepId } from './step.ts'
+import type { Order } from './supervision.ts'
 
 export const ANSWERS_PER_CLIENT = 1_024
 export const KEY_MS = 24 * 3_600_000
@@ -43,6 +52,10 @@ export type Life =
   | { readonly kind: 'done'; readonly output: Json }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'quarantined'; readonly reason: string }
+  | { readonly kind: 'destroyed'; readonly at: number }
+
+/** How long a destroyed actor's address says so before it is free again. */
+export const TOMBSTONE_MS = 30 * 24 * 3_600_000
 
 export interface SettlementState {
   readonly clients: {
@@ -183,6 +196,7 @@ export class Settlement {
       this.#sends.set(n, { n, ...send, correlation: step.cause.correlation, step: id, at })
     }
     if (step.supervision !== undefined) this.#applySupervision(step)
+    if (step.input.kind === 'operator' && step.outcome === 'applied') this.#applyOrder(step.input.order, at)
     if (step.ended?.kind === 'done') this.#life = { kind: 'done', output: step.ended.output ?? null }
     if (step.ended?.kind === 'stopped') this.#life = { kind: 'stopped' }
     this.#forget(at)
@@ -232,6 +246,11 @@ export class Settlement {
       this.#life = { kind: 'quarantined', reason: step.error?.message ?? 'failed too often' }
   }
 
+  #applyOrder(order: Order['kind'], at: number): void {
+    this.#failures = []
+    this.#life = order === 'destroy' ? { kind: 'destroyed', at } : { kind: 'active' }
+  }
+
   #settle(ask: string, answer: Answer, at: number): void {
     this.#close(ask)
     const client = this.#client(clientOf(ask), at)
@@ -271,6 +290,8 @@ export class Settlement {
         return new ActorDone(`'${address}' has reached its final state`, { output: this.#life.output })
       case 'stopped':
         return new ActorStopped(`'${address}' has stopped`)
+      case 'destroyed':
+        return new ActorDestroyed(`'${address}' was destroyed at ${new Date(this.#life.at).toISOString()}`)
       case 'quarantined':
         return new ActorQuarantined(`'${address}' failed more often than its supervision allows: ${this.#life.reason}`)
     }

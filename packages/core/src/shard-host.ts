@@ -150,6 +150,10 @@ export class ShardHost {
       const { sender: _, ...cause } = envelope.cause
       envelope = { ...envelope, cause }
     }
+    if (!trusted && envelope.kind === 'operator') {
+      const error = new InvalidEvent(`orders to '${envelope.to}' are taken where nodes may publish only`)
+      return route({ v: 1, ok: false, error: toWire(error) })
+    }
     if (!trusted && envelope.kind === 'event' && envelope.command?.client.includes('/')) {
       // It would use up the numbers of that actor's own sends.
       const error = new InvalidEvent(`a client may not be named as an actor: '${envelope.command.client}'`)

@@ -14,7 +14,7 @@ import type { Address } from './address.ts'
 import { decode, encode, isFlat, type Json } from './codec.ts'
 import type { EnvelopeCause } from './envelope.ts'
 import { ActorFailed, AskUnanswered, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
-import { actorState } from './fold.ts'
+import { actorState, stateView } from './fold.ts'
 import { type HostState, type Input, type Intent, LogicHost, type Origin, type Outcome } from './logic-host.ts'
 import type { Clock, Entropy } from './ports.ts'
 import type { Recovered } from './recovery.ts'
@@ -22,7 +22,7 @@ import type { EffectRuntime } from './runtime.ts'
 import { parse } from './schema.ts'
 import { eventType, Settlement } from './settlement.ts'
 import { type ActorState, askIdOf, type EndedAsk, type Step, type StepId, stepId } from './step.ts'
-import { directive } from './supervision.ts'
+import { directive, fateOfTree, type Order, type TreeFate } from './supervision.ts'
 
 export interface StepMakerOptions {
   readonly address: Address
@@ -46,9 +46,13 @@ export interface MadeStep {
   readonly intents: readonly Intent[]
   /** Set by a failure: how long the actor rests before it goes on. */
   readonly pauseMs?: number
+  /** Another tree stands where the one was that made the steps before. */
+  readonly replaces?: TreeFate
 }
 
 type Draft = Omit<Step, 'outcome'>
+
+const NOTHING: Outcome = { status: 'active', draws: [], made: {}, intents: [] }
 
 export class StepMaker {
   readonly #o: StepMakerOptions
@@ -142,6 +146,39 @@ export class StepMaker {
     return this.#run(draft, { ...origin, step: this.#next })
   }
 
+  /** What a person has ordered. A new tree that cannot be made leaves everything as it was. */
+  operator(order: Order, cause: EnvelopeCause, command?: Omit<NonNullable<Step['command']>, 'wants'>): MadeStep {
+    const old = this.#host
+    const before = old?.stateValue() ?? null
+    const fate = fateOfTree(order.kind, this.#settlement.life.kind, this.#good && old?.view().status)
+    const id = this.#next
+    const { kind, ...why } = order
+    const init = fate === 'new' ? { init: this.initEvent } : {}
+    const draft: Draft = {
+      ...this.#draft({ kind: 'operator', order: kind, ...why, ...init }),
+      cause,
+      ...(command !== undefined && { command: asRecorded(command, 'commit', {}) }),
+    }
+    const fresh = fate === 'new' ? this.#newHost() : undefined
+    if (this.#good !== undefined) fresh?.countOn(this.#good)
+    let outcome: Outcome = NOTHING
+    try {
+      if (fresh !== undefined) outcome = fresh.step(draft.input, draft.at, { step: id, correlation: cause.correlation })
+      if (outcome.status === 'error') throw outcome.error
+      if (fate === 'new') this.#good = fresh?.state()
+    } catch (error) {
+      fresh?.close()
+      return this.#finish(this.#refused(draft, 'error', this.#failure(error)), id, [])
+    }
+    if (fate === 'none') this.#good = undefined
+    if (fate !== 'same') {
+      this.#broken = old
+      this.#host = fresh ?? this.#restored()
+    }
+    const made = this.#finish(this.#applied(draft, outcome, before), id, outcome.intents)
+    return fate === 'same' ? made : { ...made, replaces: fate }
+  }
+
   /** Nothing happens but that sends are over. */
   settled(): MadeStep {
     const id = this.#next
@@ -211,7 +248,8 @@ export class StepMaker {
       for (const ask of to === 'all' ? open : open.slice(0, 1)) tell({ ask, reply })
     }
     if (command?.wants === 'commit') tell({ ask: askIdOf(command) })
-    if (outcome.status !== 'active') for (const ask of [...this.#openAsks(), ...own]) tell(this.#unanswered(ask))
+    const ends = outcome.status !== 'active' || (input.kind === 'operator' && input.order !== 'start')
+    if (ends) for (const ask of [...this.#openAsks(), ...own]) tell(this.#unanswered(ask))
     return [...answers.values()]
   }
 
@@ -237,14 +275,18 @@ export class StepMaker {
     return { ...draft, outcome, error: wire, answers: [{ ask: askIdOf(draft.command), refused: true }] }
   }
 
+  #failure(error: unknown): ActorFailed {
+    const cause = error instanceof Error ? error : new Error(String(error))
+    return new ActorFailed(`a step of '${this.#o.address}' failed: ${cause.message}`, { failure: encode(cause) })
+  }
+
   /** The failure is recorded with its directive; the tree goes back to the last good state. */
   #fail(draft: Draft, { error, intents }: Outcome, id: StepId): MadeStep {
-    const { address, def, entropy } = this.#o
+    const { def, entropy } = this.#o
     // The tree has ended its effects already; the world hears of it after the commit.
     const ends = intents.filter(({ kind }) => kind === 'dispose')
     const decision = directive(def.supervision ?? {}, this.#settlement.failures, draft.at, entropy.random())
-    const cause = error instanceof Error ? error : new Error(String(error))
-    const failure = new ActorFailed(`a step of '${address}' failed: ${cause.message}`, { failure: encode(cause) })
+    const failure = this.#failure(error)
     this.#broken = this.#host
     this.#host = this.#restored()
     const refused = this.#refused(draft, 'error', failure)
@@ -280,10 +322,7 @@ export class StepMaker {
 
   /** The state as plain data; committed only when no append is in flight. */
   view(): Json {
-    const { life } = this.#settlement
-    const seen = this.#host?.view() ?? { status: 'active', value: null, context: null, output: null, tags: [] }
-    const status = life.kind === 'quarantined' ? 'error' : life.kind === 'active' ? seen.status : life.kind
-    return { ...seen, status, seq: this.#seq }
+    return stateView(this.#host?.view(), this.#settlement.life, this.#seq)
   }
 
   #restored(): LogicHost | undefined {

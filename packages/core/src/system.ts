@@ -39,6 +39,7 @@ import type { EffectRuntime } from './runtime.ts'
 import { ShardHost } from './shard-host.ts'
 import { SharedParts } from './shared-parts.ts'
 import type { Activation } from './step.ts'
+import type { Order } from './supervision.ts'
 import { packWire } from './wire.ts'
 import { selfTest } from './xstate-inside.ts'
 
@@ -73,6 +74,18 @@ export interface GetOptions {
   readonly mustExist?: boolean
 }
 
+/** A reference, or any other thing with an address. */
+export interface Addressed {
+  readonly address: Address
+}
+
+export interface OrderOptions {
+  /** For whoever reads the log. */
+  readonly reason?: string
+  /** @defaultValue 5_000 */
+  readonly timeoutMs?: number
+}
+
 export interface System extends AsyncDisposable {
   readonly node: string
   readonly durability: Durability
@@ -89,6 +102,14 @@ export interface System extends AsyncDisposable {
    * @throws the effect's own error, EffectFailed around one that is none of ours, EffectNotServed, Timeout
    */
   run<I, O>(effect: Effect<I, O>, input: I, options?: RunOptions): Promise<O>
+  /**
+   * Orders of a person, recorded as steps. They need the right to publish where nodes do. `start` brings a stopped or quarantined
+   * actor back from its last committed state and gives one that is done or destroyed a new life; `reset` makes any actor anew;
+   * `destroy` ends it: its address answers `ActorDestroyed` for 30 days, the log stays.
+   */
+  start(actor: Addressed, options?: OrderOptions): Promise<void>
+  reset(actor: Addressed, options?: OrderOptions): Promise<void>
+  destroy(actor: Addressed, options?: OrderOptions): Promise<void>
   /** The node that holds an actor's shard now, as far as this node knows. */
   locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }>
   /** What effects of this node see of it; for bridges that work outside actors. */
@@ -127,7 +148,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
     const effects = new Overrides(options.effects)
     const parts = { node, app, defs, registry, connection, record, leaseMs, effects, onLog, clock, entropy }
     system = new RunningSystem(parts)
-    await system.start()
+    await system.join()
     return system
   } catch (error) {
     await (system?.stop() ?? connection.close())
@@ -241,7 +262,7 @@ class RunningSystem implements System {
     }
   }
 
-  async start(): Promise<void> {
+  async join(): Promise<void> {
     const membership = this.#membership
     if (membership === undefined) return
     const { connection, defs, clock, node } = this.#parts
@@ -303,6 +324,31 @@ class RunningSystem implements System {
     }
   }
 
+  start(actor: Addressed, options?: OrderOptions): Promise<void> {
+    return this.#order('start', actor, options)
+  }
+
+  reset(actor: Addressed, options?: OrderOptions): Promise<void> {
+    return this.#order('reset', actor, options)
+  }
+
+  destroy(actor: Addressed, options?: OrderOptions): Promise<void> {
+    return this.#order('destroy', actor, options)
+  }
+
+  async #order(kind: Order['kind'], actor: Addressed, { timeoutMs = 5_000, reason }: OrderOptions = {}): Promise<void> {
+    const correlation = this.#newId()
+    await this.#asker.ask({
+      to: actor.address,
+      event: null,
+      order: { kind, ...(reason !== undefined && { reason }) },
+      cause: { correlation, causation: `operator:${correlation}` },
+      timeoutMs,
+    })
+  }
+
+  #newId = (): string => `${this.#idRoot}-${(++this.#ids).toString(36)}`
+
   /** An id whose shard is on this node if it has some: a lent effect is found only here. */
   #freshRun(): string {
     const fresh = () => this.#parts.entropy.hex(96)
@@ -324,7 +370,7 @@ class RunningSystem implements System {
       subjects: this.#subjects,
       clock,
       ...more,
-      newId: () => `${this.#idRoot}-${(++this.#ids).toString(36)}`,
+      newId: this.#newId,
     })
   }
 
@@ -358,7 +404,8 @@ class RunningSystem implements System {
     }
     const { to, cause } = envelope
     const shard = this.#shardOf(to)
-    const subject = cause.sender === undefined ? this.#subjects.command(shard, to) : this.#subjects.internal(shard, to)
+    const asNode = cause.sender !== undefined || envelope.kind === 'operator'
+    const subject = !asNode ? this.#subjects.command(shard, to) : this.#subjects.internal(shard, to)
     if (envelope.kind === 'event' && envelope.command === undefined) {
       bus.publish(subject, packWire(envelope))
       return { close: () => {} }

@@ -40,7 +40,7 @@ import { Mailbox } from './mailbox.ts'
 import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES, type Timer } from './ports.ts'
 import { recover } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
-import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement } from './settlement.ts'
+import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement, TOMBSTONE_MS } from './settlement.ts'
 import {
   type Activation,
   type Answer,
@@ -52,6 +52,7 @@ import {
   type Step,
 } from './step.ts'
 import { type MadeStep, StepMaker, validated } from './step-maker.ts'
+import type { TreeFate } from './supervision.ts'
 
 const GROUP_MESSAGES = 256
 const GROUP_BYTES = 256 * 1024
@@ -108,6 +109,8 @@ interface Group {
   /** Append even without steps: a fenced read. */
   forced: boolean
   pauseMs?: number
+  /** Another tree from this intent on. */
+  replaced?: { readonly fate: TreeFate; readonly from: number }
 }
 
 export class Resident {
@@ -161,7 +164,10 @@ export class Resident {
     try {
       await this.#recover()
       const group = newGroup()
-      if (!this.#maker.begun && this.#settlement.life.kind === 'active') this.#add(this.#maker.init(cause), group)
+      const { life } = this.#settlement
+      if (life.kind === 'destroyed' && life.at + TOMBSTONE_MS <= this.#o.clock.now()) {
+        this.#add(this.#maker.operator({ kind: 'start', reason: 'its tombstone has expired' }, cause), group)
+      } else if (!this.#maker.begun && life.kind === 'active') this.#add(this.#maker.init(cause), group)
       else group.forced = true
       this.#turning = true
       if (!(await this.#commit(group, this.#o.activation))) return
@@ -308,7 +314,7 @@ export class Resident {
         group.sizeBytes += received.sizeBytes
         this.#userStep(received, group)
       }
-      if (this.#settlement.life.kind !== 'active' && group.steps.length > 0) break
+      if (group.replaced !== undefined || (this.#settlement.life.kind !== 'active' && group.steps.length > 0)) break
       if (this.#o.clock.monotonic() >= until) break
     }
     if (group.steps.length === 0 && this.#settleDue) this.#add(this.#maker.settled(), group)
@@ -324,15 +330,16 @@ export class Resident {
     const { address, def } = this.#o
     if (envelope.kind === 'view') {
       if (envelope.fenced) group.forced = true
-      group.releases.push(() => route({ v: 1, ok: true, value: this.#maker.view() }))
+      group.releases.push(() => route(this.#shown()))
       return
     }
-    const { command, key, cause } = envelope
+    const { command, cause } = envelope
+    const { key, event: said } = envelope.kind === 'event' ? envelope : { key: undefined, event: null }
     const refuse = (error: TroupeError) => {
       group.releases.push(() => route({ v: 1, ok: false, error: toWire(error) }))
     }
     if (command !== undefined) {
-      const known = this.#settlement.look(command, key, envelope.event)
+      const known = this.#settlement.look(command, key, said)
       switch (known.kind) {
         case 'answered':
           group.releases.push(() => route(answerToWire(known.answer)))
@@ -355,6 +362,10 @@ export class Resident {
         )
       }
     }
+    if (envelope.kind === 'operator') {
+      this.#attach(askIdOf(envelope.command), envelope.command, route)
+      return this.#add(this.#maker.operator(envelope.order, cause, envelope.command), group)
+    }
     const ended = this.#settlement.endedWith(address)
     if (ended !== undefined) return refuse(ended)
     let event: Json
@@ -370,14 +381,22 @@ export class Resident {
     this.#add(this.#maker.message(event, cause, keyed, waited, envelope.remainingMs), group)
   }
 
+  #shown(): WireAnswer {
+    const { life } = this.#settlement
+    const gone = life.kind === 'destroyed' ? this.#settlement.endedWith(this.#o.address) : undefined
+    if (gone !== undefined) return { v: 1, ok: false, error: toWire(gone) }
+    return { v: 1, ok: true, value: this.#maker.view() }
+  }
+
   #systemStep({ input, origin }: SystemInput, group: Group): void {
     if (input.kind === 'timer') this.#fired.delete(input.timer)
     if (this.#settlement.life.kind === 'active') this.#add(this.#maker.system(input, origin), group)
   }
 
   /** Takes a step into the group, with what it releases. */
-  #add({ step, id, intents, pauseMs }: MadeStep, group: Group): void {
+  #add({ step, id, intents, pauseMs, replaces }: MadeStep, group: Group): void {
     group.steps.push(step)
+    if (replaces !== undefined) group.replaced = { fate: replaces, from: group.intents.length }
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
     for (const { ask, answer } of answersIn(step, id)) group.releases.push(() => this.#answer(ask, answer))
@@ -467,11 +486,22 @@ export class Resident {
 
   #release(group: Group): void {
     for (const release of group.releases) release()
+    if (group.replaced !== undefined) return this.#releaseReplaced(group.intents, group.replaced)
     this.#maker.release(group.intents, group.pauseMs !== undefined)
     if (group.pauseMs === undefined) return this.#armTimer()
     if (this.#settlement.life.kind !== 'active') return this.#maker.close()
     this.#phase = 'paused'
     this.#o.clock.after(group.pauseMs, () => this.#restart())
+  }
+
+  /** The old tree ends, with what it had still to say; nothing that was on its way to it reaches the new one. */
+  #releaseReplaced(intents: readonly Intent[], { fate, from }: NonNullable<Group['replaced']>): void {
+    this.#maker.release(intents.slice(0, from), true)
+    this.#mailbox.dropSystem()
+    this.#fired.clear()
+    this.#maker.release(intents.slice(from), false)
+    if (fate === 'kept') this.#takeUp()
+    else this.#armTimer()
   }
 
   /** After the pause that supervision ordered: effects begin again, messages are taken again. */

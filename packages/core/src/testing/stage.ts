@@ -16,6 +16,7 @@ import type { EffectRuntime } from '../runtime.ts'
 import type { OpenSend } from '../settlement.ts'
 import { logicHash } from '../shard-host.ts'
 import { decodeRecord, type JournalRecord } from '../step.ts'
+import type { Order } from '../supervision.ts'
 import { Resident } from '../turn.ts'
 import { type ManualClock, manualClock } from './manual-clock.ts'
 import { type ScriptedJournal, scriptedJournal } from './scripted-journal.ts'
@@ -114,6 +115,15 @@ export class Stage {
   tell(event: Json, more: Partial<Extract<Envelope, { kind: 'event' }>> = {}): Told {
     const cause = { correlation: 'root', causation: 'client:root' }
     return this.#receive({ v: 1, kind: 'event', to: this.address, cause, event, ...more })
+  }
+
+  /** What a person orders. */
+  order(order: Order, { client = 'operator', n }: { client?: string; n?: number } = {}): Told {
+    const next = n ?? (this.#n.get(client) ?? 0) + 1
+    this.#n.set(client, next)
+    const cause = { correlation: 'root', causation: 'operator:root' }
+    const command = { client, n: next, settled: 0 }
+    return this.#receive({ v: 1, kind: 'operator', to: this.address, cause, order, command })
   }
 
   look(fenced = false): Told {
