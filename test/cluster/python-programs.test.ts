@@ -30,7 +30,7 @@ test('a DSPy program is called by name and assignment; its model calls come back
       output: z.object({ dev: z.array(z.record(z.string(), z.string())) }),
     }),
   )
-  const run = callerOf('run', triage.run)
+  const run = callerOf('answer', triage.run)
   const variables = callerOf('variables', triage.variables())
   const evaluate = callerOf('evaluate', triage.evaluate)
   const actors = [workers, rows.def, run.def, variables.def, evaluate.def]

@@ -174,6 +174,13 @@ test('two systems of one namespace: a mock counts where the actor is, and only t
   })
 })
 
+test('an effect that is run from outside any actor is replaced too', async () => {
+  await withMockedService({ actors }, [mock(charge, () => ({ receipt: 'mock' }))], async (system) => {
+    expect(await system.run(charge, { cents: 5 })).toEqual({ receipt: 'mock' })
+    expect(await system.run(checkout, { cents: 5 })).toEqual({ receipt: 'audited mock' })
+  })
+})
+
 test('under plain XState an effect is itself', async () => {
   expect(await toPromise(createActor(charge, { input: { cents: 1 } }).start())).toEqual({ receipt: 'real-1' })
 })
