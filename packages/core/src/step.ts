@@ -150,8 +150,14 @@ export interface JournalRecord {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-export function encodeRecord(record: JournalRecord): Uint8Array {
-  return encoder.encode(JSON.stringify(record))
+/** A record whose state is there as text: it is made once, to be measured, and again to be stored would cost as much again. */
+export type DraftRecord = Omit<JournalRecord, 'state'>
+
+/** The bytes of a record; `state` is the JSON text of its state. */
+export function encodeRecord({ base, hash, hashVersion, open, ...head }: DraftRecord, state?: string): Uint8Array {
+  const tail = JSON.stringify({ base, hash, hashVersion, open }).slice(1)
+  const middle = state === undefined ? '' : `,"state":${state}`
+  return encoder.encode(`${JSON.stringify(head).slice(0, -1)}${middle},${tail}`)
 }
 
 /** @throws UnsupportedVersion for a newer format; LogDamaged for bytes that are no record of `actor`. */

@@ -47,8 +47,8 @@ import {
   answersIn,
   askIdOf,
   type CommandId,
+  type DraftRecord,
   encodeRecord,
-  type JournalRecord,
   type Step,
 } from './step.ts'
 import { type MadeStep, StepMaker, validated } from './step-maker.ts'
@@ -417,7 +417,7 @@ export class Resident {
   async #commit(group: Group, activated: Activation | undefined): Promise<boolean> {
     const { journal, clock, subject, def } = this.#o
     if (def.persistence === 'volatile') return true
-    const bytes = this.#bytes(this.#record(group, activated))
+    const bytes = this.#bytes(group, activated)
     const goOn = () => this.#phase !== 'lost'
     const fate = await append(journal, clock, { subject, expected: this.#position, bytes, goOn })
     switch (fate.kind) {
@@ -445,23 +445,31 @@ export class Resident {
   }
 
   /** A state that does not fit beside its steps stays where it is, and the tail behind it grows. */
-  #bytes(record: JournalRecord): Uint8Array {
-    const bytes = encodeRecord(record)
-    if (bytes.length <= PAYLOAD_BYTES || record.state === undefined || this.#base === 0) return bytes
-    const { state: _, ...rest } = record
-    this.#carriesState = false
-    return encodeRecord({ ...rest, base: this.#base })
+  #bytes(group: Group, activated: Activation | undefined): Uint8Array {
+    const state = this.#maker.state()
+    const text = JSON.stringify(state)
+    const record = this.#record(group, activated, hashOf(state))
+    this.#carriesState = this.#shouldCarry(group, text.length) || activated !== undefined || this.#draining
+    if (this.#carriesState) {
+      const bytes = encodeRecord({ ...record, base: 0 }, text)
+      if (bytes.length <= PAYLOAD_BYTES || this.#base === 0) {
+        this.#sinceState = { steps: 0, bytes: 0 }
+        return bytes
+      }
+      this.#carriesState = false
+    }
+    return encodeRecord({ ...record, base: this.#base })
   }
 
-  #record(group: Group, activated: Activation | undefined): JournalRecord {
-    const { address, epoch, logicHash } = this.#o
-    const state = this.#maker.state()
-    const sizeBytes = JSON.stringify(state).length
-    this.#sinceState.steps += group.steps.length
-    this.#sinceState.bytes += group.sizeBytes
+  #shouldCarry(group: Group, stateBytes: number): boolean {
+    const { steps, bytes } = this.#sinceState
+    this.#sinceState = { steps: steps + group.steps.length, bytes: bytes + group.sizeBytes }
     const overdue = this.#sinceState.steps >= STATE_EVERY_STEPS || this.#sinceState.bytes >= STATE_EVERY_BYTES
-    this.#carriesState = sizeBytes <= SMALL_STATE_BYTES || overdue || activated !== undefined || this.#draining
-    if (this.#carriesState) this.#sinceState = { steps: 0, bytes: 0 }
+    return stateBytes <= SMALL_STATE_BYTES || overdue
+  }
+
+  #record(group: Group, activated: Activation | undefined, hash: string): Omit<DraftRecord, 'base'> {
+    const { address, epoch, logicHash } = this.#o
     return {
       v: 1,
       actor: address,
@@ -471,9 +479,7 @@ export class Resident {
       logic: logicHash,
       ...(activated !== undefined && { activated }),
       steps: group.steps,
-      ...(this.#carriesState && { state }),
-      base: this.#carriesState ? 0 : this.#base,
-      hash: hashOf(state),
+      hash,
       hashVersion: HASH_VERSION,
       open: {
         asks: this.#settlement.waiting(this.#maker.at),
