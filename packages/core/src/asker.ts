@@ -79,7 +79,7 @@ export class Asker {
     const open = this.#openAt(question.to)
     open.add(n)
     let stopListening = () => {}
-    const command = question.command ?? { client: this.#client, n, settled: Math.min(...open) - 1 }
+    const command = question.command ?? { client: this.#client, n, settled: oldest(open) - 1 }
     try {
       const answer = await new Promise<WireAnswer>((resolve, reject) => {
         const { to, event, order, cause, key, timeoutMs } = question
@@ -202,6 +202,12 @@ function onAbort(signal: AbortSignal | undefined, run: (reason: unknown) => void
 
 /** Answers of a node that no longer, or not yet, has the actor: the same command goes out again. */
 const AGAIN: ReadonlySet<string> = new Set(['Moved', 'SystemStopped', 'LogUnavailable', 'TypeNotServed'])
+
+/** Numbers only grow, so the first that was put in is the lowest. */
+function oldest(open: ReadonlySet<number>): number {
+  const [first = 0] = open
+  return first
+}
 
 function timeoutOf({ question, lastError }: Pending): Timeout {
   const last = lastError === undefined ? 'nobody answered' : `the last word was ${lastError.code}: ${lastError.message}`

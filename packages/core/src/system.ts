@@ -7,7 +7,7 @@
 import { createRequire } from 'node:module'
 import type { AnyActorLogic } from 'xstate'
 import type { ActorDef, AnyActorDef } from './actor.ts'
-import { type Address, addressOf, type ShardName, Subjects, shardOf, splitAddress } from './address.ts'
+import { type Address, addressOf, type ShardName, Subjects } from './address.ts'
 import { Asker, type Transport } from './asker.ts'
 import { realClock } from './clock.ts'
 import { decode, hashOf } from './codec.ts'
@@ -37,6 +37,7 @@ import {
 } from './run.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ShardHost } from './shard-host.ts'
+import { ShardMap } from './shard-map.ts'
 import { SharedParts } from './shared-parts.ts'
 import type { Activation } from './step.ts'
 import type { Order } from './supervision.ts'
@@ -190,12 +191,12 @@ class RunningSystem implements System {
   readonly #transport: Transport
   readonly #host: ShardHost
   readonly #shared = new SharedParts()
+  readonly #shardMap: ShardMap
   readonly #activation: Activation
   #service: Subscription | undefined
   readonly #idRoot: string
   #ids = 0
   readonly #membership: Membership | undefined
-  #record: NamespaceRecord
   #stopped: Promise<void> | undefined
   #drained: Promise<void> | undefined
 
@@ -204,7 +205,7 @@ class RunningSystem implements System {
     this.#parts = parts
     this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
-    this.#record = record
+    this.#shardMap = new ShardMap((type) => record.types[type] ?? 'main', record.groups)
     this.node = node
     this.connection = connection
     this.#subjects = new Subjects(connection.namespace)
@@ -375,8 +376,7 @@ class RunningSystem implements System {
   }
 
   #shardOf(address: Address): ShardName {
-    const group = this.#record.types[splitAddress(address).type] ?? 'main'
-    return shardOf(address, group, this.#record.groups[group] ?? 1)
+    return this.#shardMap.shardOf(address)
   }
 
   async locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }> {
