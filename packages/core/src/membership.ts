@@ -116,9 +116,15 @@ export class Membership {
 
   /** An actor of this shard has another writer: read the key again before anything more is admitted. */
   async doubt(shard: ShardName): Promise<void> {
-    const entry = await this.#o.store.get(`shard.${shard}`)
-    const key = entry && shardKey(entry.value)
-    if (key?.owner === this.#me.id) return
+    try {
+      const entry = await this.#o.store.get(`shard.${shard}`)
+      const key = entry && shardKey(entry.value)
+      if (key?.owner === this.#me.id) return
+    } catch (error) {
+      this.#o.onLog('a shard in doubt cannot be read; trying again', { shard, error: String(error) })
+      this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.doubt(shard))
+      return
+    }
     this.#open.delete(shard)
     await this.#o.onClose(shard)
   }
@@ -245,8 +251,9 @@ export class Membership {
     const wanted = assign(view, this.#o.groups)
     const alive = new Set(view.members.map((member) => member.id))
     const work: (() => Promise<void>)[] = []
-    for (const shard of [...this.#open]) {
-      if (wanted.get(shard) !== this.#me.id && !this.#busy.has(shard)) work.push(() => this.#giveBack(shard))
+    for (const shard of this.#held()) {
+      const mine = wanted.get(shard) === this.#me.id && this.#shards.get(shard)?.key.owner === this.#me.id
+      if (!mine && !this.#busy.has(shard)) work.push(() => this.#giveBack(shard))
     }
     for (const [shard, owner] of wanted) {
       if (owner !== this.#me.id || this.#open.has(shard) || this.#busy.has(shard)) continue
@@ -254,6 +261,12 @@ export class Membership {
       if (held === '' || held === this.#me.id || !alive.has(held)) work.push(() => this.#claim(shard))
     }
     await inParallel(work, CLAIMS)
+  }
+
+  /** Open here, or named as ours: a key that could not be given back would keep everybody else away. */
+  #held(): ReadonlySet<ShardName> {
+    const named = [...this.#shards].filter(([, { key }]) => key.owner === this.#me.id).map(([shard]) => shard)
+    return new Set([...this.#open, ...named])
   }
 
   async #claim(shard: ShardName): Promise<void> {

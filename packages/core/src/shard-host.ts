@@ -40,6 +40,7 @@ export interface ShardHostOptions {
 const SWEEP_MS = 5_000
 const TAKE_UP_AGAIN_MS = 1_000
 const SEND_TIMEOUT_MS = 60_000
+const SEND_AGAIN_MS = 250
 
 interface OpenShard {
   readonly epoch: number
@@ -128,10 +129,17 @@ export class ShardHost {
       const { asks, effects, timers, sends } = decodeRecord(bytes).open
       if (asks + effects + timers + sends === 0) return
       const address = this.#o.subjects.addressIn(subject)
-      this.#resident(address, { correlation: `takeup:${address}`, causation: `takeup:${address}` })
+      this.#resident(address, takeUpCause(address))
     } catch (error) {
       this.#o.onLog('a record cannot be read; its actor is not taken up', { subject, error: String(error) })
     }
+  }
+
+  /** What an actor lost without its fault has open must not sleep until somebody writes to it. */
+  #takeUpAgain(address: Address, open: OpenShard): void {
+    this.#o.clock.after(TAKE_UP_AGAIN_MS, () => {
+      if (this.#shards.get(this.shardOf(address)) === open) this.#resident(address, takeUpCause(address))
+    })
   }
 
   // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,6 +210,7 @@ export class ShardHost {
         if (why.code !== 'Moved' && why.code !== 'SystemStopped')
           onLog('actor lost', { address, code: why.code, why: why.message })
         if (fenced) onDoubt(shard)
+        if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, open)
       },
     })
     this.#residents.set(address, resident)
@@ -231,6 +240,8 @@ export class ShardHost {
           return true
         }
       }
+      // Some refusals come at once, for example while there is no connection.
+      await new Promise<void>((resolve) => this.#o.clock.after(SEND_AGAIN_MS, resolve))
     }
     return false
   }
@@ -263,6 +274,10 @@ function packed(answer: WireAnswer, asJson: boolean): Uint8Array {
     const { step } = answer
     return packWire({ v: 1, ok: false, error: { ...toWire(error), applied: 'unknown' }, ...(step && { step }) }, asJson)
   }
+}
+
+function takeUpCause(address: Address): EnvelopeCause {
+  return { correlation: `takeup:${address}`, causation: `takeup:${address}` }
 }
 
 function codeOf(error: unknown): string {

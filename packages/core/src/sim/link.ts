@@ -19,6 +19,7 @@ export class SimLink {
   readonly process: SimProcess
   readonly #scheduler: Scheduler
   readonly #listeners = new Set<(connected: boolean) => void>()
+  readonly #returns = new Set<() => void>()
   readonly #pending = new Set<(error: Error) => void>()
   #connected = true
   #closed = false
@@ -57,6 +58,7 @@ export class SimLink {
   heal(): void {
     if (this.#connected || this.#closed || !this.process.alive) return
     this.#connected = true
+    for (const resume of [...this.#returns]) resume()
     this.#tell(true)
   }
 
@@ -69,6 +71,12 @@ export class SimLink {
     const entry = (connected: boolean): void => listener(connected)
     this.#listeners.add(entry)
     return { unsubscribe: () => this.#listeners.delete(entry) }
+  }
+
+  /** The server's side of a return: what it has to send again goes out before anything new, even to a frozen process. */
+  onReturn(resume: () => void): Subscription {
+    this.#returns.add(resume)
+    return { unsubscribe: () => this.#returns.delete(resume) }
   }
 
   /** Throws what a sender gets who has no connection. */

@@ -72,9 +72,7 @@ export class Shelf {
     this.#watchers.add(watcher)
     const present = this.#missed(watcher).filter((slot) => slot.value !== undefined)
     watcher.seen = this.#revision
-    const changed = watcher.link.onChange((connected) => {
-      if (connected) this.#catchUp(watcher)
-    })
+    const changed = watcher.link.onReturn(() => this.#catchUp(watcher))
     const unsubscribe = (): void => {
       changed.unsubscribe()
       this.#watchers.delete(watcher)

@@ -177,7 +177,9 @@ export class World {
         host.link = link
       })
       const actors = isNode ? this.#defs : []
-      createSystem({ node: name, actors, backend, shards, leaseMs, clock: process.clock, entropy }).then(
+      const onLog = (text: string, data: object) =>
+        this.#scheduler.note(`${name} says: ${text} ${JSON.stringify(data)}`)
+      createSystem({ node: name, actors, backend, shards, leaseMs, clock: process.clock, entropy, onLog }).then(
         (system) => {
           host.system = system
         },

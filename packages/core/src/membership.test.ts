@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import type { ShardName } from './address.ts'
+import { seededEntropy } from './entropy.ts'
+import { Membership } from './membership.ts'
+import { memory } from './memory/backend.ts'
+import type { Store } from './ports.ts'
+import { type ManualClock, manualClock } from './testing/manual-clock.ts'
+
+const SHARDS = 16
+const LEASE_MS = 3_000
+
+interface Node {
+  readonly membership: Membership
+  readonly open: Set<ShardName>
+}
+
+async function cluster() {
+  const clock = manualClock()
+  const { store } = await memory().connect({ name: 'test', clock, entropy: seededEntropy('world') })
+  const join = (node: string, overrides: Partial<Store> = {}): Node => {
+    const open = new Set<ShardName>()
+    const membership = new Membership({
+      node,
+      groups: { main: SHARDS },
+      store: { ...whole(store), ...overrides },
+      clock,
+      entropy: seededEntropy(node),
+      leaseMs: LEASE_MS,
+      onOpen: (shard) => open.add(shard),
+      onClose: async (shard) => void open.delete(shard),
+      onFenced: () => open.clear(),
+      onLog: () => {},
+    })
+    void membership.join()
+    return { membership, open }
+  }
+  return { clock, store, join }
+}
+
+/** A class instance cannot be spread. */
+function whole(store: Store): Store {
+  return {
+    get: (key) => store.get(key),
+    create: (key, value, options) => store.create(key, value, options),
+    update: (key, value, revision, options) => store.update(key, value, revision, options),
+    delete: (key, revision) => store.delete(key, revision),
+    watch: (pattern, listener) => store.watch(pattern, listener),
+  }
+}
+
+async function advance(clock: ManualClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 50) {
+    clock.advance(50)
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate)
+  }
+}
+
+test('place/1: a shard whose key could not be given back is given back later, not kept from everybody', async () => {
+  const { clock, store, join } = await cluster()
+  let failures = 3
+  const a = join('a', {
+    update: async (key, value, revision, options) => {
+      const returns = key.startsWith('shard.') && JSON.parse(Buffer.from(value).toString()).owner === ''
+      if (returns && failures-- > 0) throw new Error('no leader now')
+      return store.update(key, value, revision, options)
+    },
+  })
+  await advance(clock, 500)
+  expect(a.open.size).toBe(SHARDS)
+  const b = join('b')
+  await advance(clock, 5_000)
+  expect(failures).toBeLessThan(1)
+  expect(b.open.size).toBeGreaterThan(0)
+  expect(a.open.size + b.open.size).toBe(SHARDS)
+})
+
+test('a shard in doubt is looked at again when its key cannot be read', async () => {
+  const { clock, store, join } = await cluster()
+  let failures = 1
+  const a = join('a', {
+    get: async (key) => {
+      if (key.startsWith('shard.') && failures-- > 0) throw new Error('no leader now')
+      return store.get(key)
+    },
+  })
+  await advance(clock, 500)
+  const [shard] = a.open
+  const key = await store.get(`shard.${shard}`)
+  if (shard === undefined || key === undefined) throw new Error('a shard is open')
+  await a.membership.doubt(shard)
+  expect(a.open.has(shard)).toBe(true)
+  await advance(clock, 1_000)
+  expect(failures).toBeLessThan(0)
+})
