@@ -100,7 +100,7 @@ async function optimiseOn(
   showReplay(screen, replay, study)
   const findings: Findings = {
     options,
-    versions: versionsOf(),
+    versions: await versionsOf(client.runtime, general.name),
     durability: client.durability,
     model,
     trials: status.trials,
