@@ -60,7 +60,11 @@ export function answerToWire(answer: Answer): WireAnswer {
  * @throws InvalidEvent, NotSerializable, UnsupportedVersion, MessageTooLarge
  */
 export function decodeEnvelope(bytes: Uint8Array, asJson: boolean, to: Address, freshId: () => string): Envelope {
-  const body = record(unpackWire(bytes, asJson))
+  return envelopeIn(unpackWire(bytes, asJson), to, freshId)
+}
+
+export function envelopeIn(value: unknown, to: Address, freshId: () => string): Envelope {
+  const body = record(value)
   if (body === undefined) throw new InvalidEvent(`the message to '${to}' is not a map`)
   const version = body['v'] ?? ENVELOPE_VERSION
   if (typeof version !== 'number' || version > ENVELOPE_VERSION) {

@@ -27,6 +27,8 @@ export interface Recovered {
   readonly base: number
   readonly host: HostState | undefined
   readonly settlement: Settlement
+  /** The newest record is an activation: whoever wrote it may have been killed by what it did next. */
+  readonly unproven: boolean
 }
 
 const NEW: Omit<Recovered, 'settlement'> = {
@@ -38,6 +40,7 @@ const NEW: Omit<Recovered, 'settlement'> = {
   at: 0,
   base: 0,
   host: undefined,
+  unproven: false,
 }
 
 export async function recover(
@@ -51,7 +54,8 @@ export async function recover(
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
   const record = decodeRecord(last.bytes, address)
   const { epoch, writer } = record
-  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer }
+  const unproven = record.activated !== undefined
+  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, unproven }
   if (record.state !== undefined) {
     checkState(record, record.state)
     const { seq, at, host, settlement } = upgraded(record.state, def)

@@ -5,6 +5,7 @@ import type { Address, Subjects } from './address.ts'
 import type { Asker, Transport } from './asker.ts'
 import { type ChangesOptions, changesOf } from './changes.ts'
 import { decode, encode, type Json } from './codec.ts'
+import type { Deliveries, DeliverOptions } from './deliveries.ts'
 import { dataIn, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import { ActorNotFound, fromWire, Timeout } from './errors.ts'
 import type { Bus, Clock, Journal, Subscription } from './ports.ts'
@@ -39,6 +40,11 @@ export interface Ref<P extends AnyProtocol, L extends AnyActorLogic = AnyActorLo
     event: { readonly type: K } & EventIn<P['events'], K>,
     options?: AskOptions,
   ): Promise<Reply<P['replies'], K>>
+  /**
+   * Durable: resolves when stored, applied exactly once even if no node is up now, or kept as a dead letter. No reply.
+   * @throws Disconnected, TypeNotServed, MessageTooLarge: not stored; Timeout: perhaps stored, deliver again under the same key
+   */
+  deliver(event: EventIn<P['events'], keyof P['events']>, options?: DeliverOptions): Promise<void>
   /** At most once, no answer: for ticks and telemetry. Throws `Disconnected` when nothing could be sent. */
   send(event: EventIn<P['events'], keyof P['events']>): void
   /** The last committed state; `fenced` also proves, by an append, that no later one exists. */
@@ -55,6 +61,7 @@ export interface Ref<P extends AnyProtocol, L extends AnyActorLogic = AnyActorLo
 /** What references need of their system. */
 export interface RefOptions {
   readonly asker: Asker
+  readonly deliveries: Deliveries
   readonly transport: Transport
   readonly subscribe: Bus['subscribe']
   readonly journal: Journal
@@ -158,6 +165,11 @@ export class ActorRef {
       }
       if (over) sent.close()
     })
+  }
+
+  async deliver(event: { readonly type: string }, options: DeliverOptions = {}): Promise<void> {
+    await this.#mustExist()
+    await this.#o.deliveries.deliver(this.address, encode(event, undefined, 'event'), this.#newCause(), options)
   }
 
   async *changes(options: ChangesOptions = {}): AsyncGenerator<PlainView> {

@@ -10,7 +10,8 @@
  * 3. An idempotency key names a command across clients for 24 h; another payload under it is refused.
  * 4. An ask stays open until a step answers it, the actor ends, or its asker has stopped waiting; with an idempotency key
  *    until that key is forgotten, since whoever asks again under it waits for the same answer.
- * 5. A send stays open until its receiver has committed it; a new owner sends it again under the same id.
+ * 5. A send stays open until the mail has stored it; a new owner posts it again under the same id.
+ * 6. Mail up to the cursor is consumed. A cursor into mail that is kept elsewhere now says nothing.
  */
 import { hashOf, type Json } from './codec.ts'
 import {
@@ -78,6 +79,13 @@ export interface SettlementState {
   readonly sendCount: number
   readonly failures: readonly number[]
   readonly life: Life
+  readonly mail?: MailCursor
+  readonly attempt?: NonNullable<Step['attempt']>
+}
+
+export interface MailCursor {
+  readonly stream: string
+  readonly seq: number
 }
 
 export type Known =
@@ -111,6 +119,8 @@ export class Settlement {
   #sendCount = 0
   #failures: number[] = []
   #life: Life = { kind: 'active' }
+  #mail: MailCursor | undefined
+  #attempt: NonNullable<Step['attempt']> | undefined
 
   constructor(state?: SettlementState) {
     if (state === undefined) return
@@ -124,6 +134,8 @@ export class Settlement {
     this.#sendCount = state.sendCount
     this.#failures = [...state.failures]
     this.#life = state.life
+    this.#mail = state.mail
+    this.#attempt = state.attempt
   }
 
   /** What is known of a command before it is applied. */
@@ -190,6 +202,11 @@ export class Settlement {
     const { command, at } = step
     if (command !== undefined) this.#applyCommand(step, command)
     for (const n of step.delivered ?? []) this.#sends.delete(n)
+    if (step.mailSeq !== undefined) {
+      this.#mail = { stream: step.mailStream ?? this.#mail?.stream ?? '', seq: step.mailSeq }
+    }
+    if (step.attempt !== undefined) this.#attempt = step.attempt
+    else if (step.input.kind === 'message') this.#attempt = undefined
     for (const { ask, answer } of answersIn(step, id)) this.#settle(ask, answer, at)
     for (const send of step.outcome === 'applied' ? (step.made?.sends ?? []) : []) {
       const n = ++this.#sendCount
@@ -307,6 +324,13 @@ export class Settlement {
   get sends(): readonly OpenSend[] {
     return [...this.#sends.values()]
   }
+  get mail(): MailCursor | undefined {
+    return this.#mail
+  }
+  /** The message that was being tried when this was recorded. */
+  get attempt(): Step['attempt'] {
+    return this.#attempt
+  }
   get failures(): readonly number[] {
     return this.#failures
   }
@@ -325,6 +349,8 @@ export class Settlement {
       sendCount: this.#sendCount,
       failures: this.#failures,
       life: this.#life,
+      ...(this.#mail !== undefined && { mail: this.#mail }),
+      ...(this.#attempt !== undefined && { attempt: this.#attempt }),
     }
   }
 }

@@ -1,19 +1,23 @@
 /**
  * The actors of this node's shards: admits messages, activates on the first one, passivates the idle.
  *
- * Owns the residents and the command subscriptions. Told by `membership.ts` which shards are open.
+ * Owns the residents, the command subscriptions and the mail room (`mail-room.ts`). Told by `membership.ts` which shards are open.
  *
  * 1. A message is admitted only while its shard is open and this node's lease is valid; else its sender is told `Moved`.
  * 2. An actor has at most one resident here; a lost one is forgotten at once, the next message activates it anew.
  * 3. After a shard is opened, every actor in it with an open ask, effect, timer or send is activated without being asked.
- * 4. Answers go to `_INBOX.` subjects only: a client must not be able to make a node write anywhere else.
+ * 4. Mail activates its receiver; an actor whose timers are far away may leave memory once a wake-up is stored for them.
+ * 5. Answers go to `_INBOX.` subjects only: a client must not be able to make a node write anywhere else.
  */
 import type { AnyActorDef } from './actor.ts'
-import { type Address, type ShardName, type Subjects, shardOf, splitAddress } from './address.ts'
-import type { Asker } from './asker.ts'
+import { type Address, type ShardName, type Subjects, shardOf, splitAddress, token } from './address.ts'
+import type { Transport } from './asker.ts'
 import { hashOf, type Json } from './codec.ts'
+import { type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
-import { InvalidEvent, Moved, type TroupeError, TypeNotServed, toWire } from './errors.ts'
+import { InvalidEvent, Moved, RemoteError, type TroupeError, TypeNotServed, toWire } from './errors.ts'
+import { MailRoom } from './mail-room.ts'
+import type { Outbox } from './outbox.ts'
 import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { OpenSend } from './settlement.ts'
@@ -28,7 +32,8 @@ export interface ShardHostOptions {
   readonly subjects: Subjects
   readonly clock: Clock
   readonly entropy: Entropy
-  readonly asker: Asker
+  readonly transport: Transport
+  readonly outbox: Outbox
   readonly runtime: EffectRuntime
   readonly activation: Activation
   /** Whether the lease still stands. */
@@ -39,8 +44,11 @@ export interface ShardHostOptions {
 
 const SWEEP_MS = 5_000
 const TAKE_UP_AGAIN_MS = 1_000
-const SEND_TIMEOUT_MS = 60_000
-const SEND_AGAIN_MS = 250
+/** Receivers forget a sender after 24 h of silence: what is older than half of that is not sent again. */
+const RETRY_WINDOW_MS = 12 * 3_600_000
+const BURY_AGAIN_MS = 250
+/** A timer of a resident that is due later than this gets a wake-up, in case that this node dies. */
+const FAR_TIMER_MS = 5_000
 
 interface OpenShard {
   readonly epoch: number
@@ -52,12 +60,29 @@ export class ShardHost {
   readonly #shards = new Map<ShardName, OpenShard>()
   readonly #residents = new Map<Address, Resident>()
   readonly #logicHashes = new Map<string, string>()
+  readonly #room: MailRoom
   #sweeper: Timer | undefined
   #stopped = false
 
   constructor(options: ShardHostOptions) {
     this.#o = options
     for (const [type, def] of options.defs) this.#logicHashes.set(type, logicHash(def))
+    const { connection, subjects, clock, entropy, onLog } = options
+    this.#room = new MailRoom({
+      connection,
+      subjects,
+      clock,
+      entropy,
+      shardOf: (address) => this.shardOf(address),
+      isOpen: (shard) => this.#shards.has(shard),
+      onMail: (address, position) => this.#wake(address)?.mailAt(position),
+      onWakeUp: (address) => {
+        const known = this.#residents.has(address)
+        this.#wake(address)
+        if (known) this.#room.awake(address)
+      },
+      onLog,
+    })
     this.#sweepLater()
   }
 
@@ -68,8 +93,8 @@ export class ShardHost {
     const { subjects } = this.#o
     const subscribe = (subject: string, trusted: boolean) =>
       bus.subscribe(subject, (message) => this.#onMessage(message, trusted))
-    const subscriptions = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
-    this.#shards.set(shard, { epoch, subscriptions })
+    const commands = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
+    this.#shards.set(shard, { epoch, subscriptions: [...commands, this.#room.open(shard)] })
     void this.#takeUp(shard)
   }
 
@@ -80,6 +105,7 @@ export class ShardHost {
     const mine = [...this.#residents].filter(([address]) => this.shardOf(address) === shard)
     await Promise.all(mine.map(([, resident]) => resident.drain()))
     for (const subscription of open.subscriptions) subscription.unsubscribe()
+    await this.#room.flush()
   }
 
   /** Drops everything at once: the lease is lost, or the system stops. */
@@ -92,6 +118,7 @@ export class ShardHost {
   stop(): void {
     this.#stopped = true
     this.#sweeper?.cancel()
+    this.#room.stop()
     this.dropAll()
   }
 
@@ -203,12 +230,20 @@ export class ShardHost {
       entropy,
       runtime,
       onEmit: (event, step) => this.#emit(address, event, step),
-      onSend: (send, settled) => this.#send(address, send, settled),
+      onSend: (send) => this.#send(address, def.persistence === 'volatile', send),
+      mail: {
+        mail: connection.mail,
+        subject: subjects.mail(shard, address),
+        onConsumed: (position) => this.#room.consumed(address, position),
+        bury: (letter, id) => this.#bury(letter, id),
+      },
+      onActive: () => this.#room.awake(address),
       onLog,
       onLost: (why, fenced) => {
         if (this.#residents.get(address) === resident) this.#residents.delete(address)
         if (why.code !== 'Moved' && why.code !== 'SystemStopped')
           onLog('actor lost', { address, code: why.code, why: why.message })
+        if (why.code === 'Moved' && !fenced) this.#wakeForMail(address)
         if (fenced) onDoubt(shard)
         if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, open)
       },
@@ -223,27 +258,53 @@ export class ShardHost {
     if (bus.connected) bus.publish(this.#o.subjects.observation(address), packWire({ v: 1, event, step }))
   }
 
-  /** Sends until the receiver has committed it or will never take it (true); false when this node stops before that. */
-  async #send(from: Address, { n, to, event, correlation, step }: OpenSend, settled: number): Promise<boolean> {
+  /** To a stranger's mail for a journaled actor, at most once for a volatile one. False when this node stops first. */
+  async #send(from: Address, volatile: boolean, { n, to, event, correlation, step, at }: OpenSend): Promise<boolean> {
+    const { transport, outbox, clock } = this.#o
     const { type, key } = splitAddress(to)
     const cause = { correlation, causation: step, sender: from }
-    const command = { client: from, n, settled }
+    if (volatile) {
+      if (transport.connected) transport.send({ v: 1, kind: 'event', to: `${type}/${key}`, event, cause }, () => {})
+      return true
+    }
+    const letter = { event, cause, command: { client: from, n } }
+    const late = clock.now() - at > RETRY_WINDOW_MS
+    const posted = late ? undefined : await outbox.post(`${type}/${key}`, letter)
+    if (posted?.kind === 'stored') return true
+    if (posted?.error.code === 'SystemStopped') return false
+    const why = posted?.error ?? retryWindowPassed(from, to)
+    const about = { ...reasonOf(why), attempts: 1, at: clock.now() }
+    return this.#bury({ to: `${type}/${key}`, ...about, ...letter }, token(`${from}:${n}`))
+  }
+
+  /** False when this node stops before the letter is stored. */
+  async #bury(letter: DeadLetter, id: string): Promise<boolean> {
+    const { connection, subjects, clock, onLog } = this.#o
+    const { to, reason, message } = letter
+    onLog('dead letter', { to, reason, why: message })
+    const bytes = packDeadLetter(letter)
     while (!this.#stopped) {
-      try {
-        await this.#o.asker.ask({ to: `${type}/${key}`, event, cause, timeoutMs: SEND_TIMEOUT_MS, command })
-        return true
-      } catch (error) {
-        const { code, retryable } = toWire(error)
-        if (code === 'SystemStopped') return false
-        if (!retryable) {
-          this.#o.onLog('a send was refused by its receiver', { from, to, code, step })
-          return true
-        }
-      }
-      // Some refusals come at once, for example while there is no connection.
-      await new Promise<void>((resolve) => this.#o.clock.after(SEND_AGAIN_MS, resolve))
+      const outcome = await connection.mail.store(subjects.deadLetters(splitAddress(to).type), bytes, {
+        id: `dead.${id}`,
+      })
+      if (outcome.kind === 'stored') return true
+      await new Promise<void>((resolve) => clock.after(BURY_AGAIN_MS, resolve))
     }
     return false
+  }
+
+  // ── Mail ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Mail or a wake-up: the actor is needed. */
+  #wake(address: Address): Resident | undefined {
+    if (!this.#o.valid() || !this.#o.defs.has(splitAddress(address).type)) return undefined
+    return this.#resident(address, { correlation: `mail:${address}`, causation: `mail:${address}` })
+  }
+
+  /** What came while it left would wait for the next list. */
+  #wakeForMail(address: Address): void {
+    const position = this.#room.dueFor(address)
+    if (position !== undefined) this.#wake(address)?.mailAt(position)
   }
 
   #publish(reply: string | undefined, answer: WireAnswer, asJson: boolean): void {
@@ -259,10 +320,24 @@ export class ShardHost {
       const now = this.#o.clock.monotonic()
       for (const [address, resident] of [...this.#residents]) {
         const { idleAfterMs = 60_000 } = this.#o.defs.get(splitAddress(address).type) ?? {}
-        if (resident.idleSince(now - idleAfterMs)) void resident.drain()
+        if (resident.idleSince(now - idleAfterMs)) void this.#passivate(address, resident, now - idleAfterMs)
+        else void this.#planWakeUp(address, resident)
       }
       if (!this.#stopped) this.#sweepLater()
     })
+  }
+
+  /** A wake-up takes the place of its timers. */
+  async #passivate(address: Address, resident: Resident, idleSince: number): Promise<void> {
+    const { nextDue } = resident
+    if (nextDue !== undefined && !(await this.#room.planWakeUp(address, nextDue))) return
+    if (resident.idleSince(idleSince)) await resident.drain()
+  }
+
+  async #planWakeUp(address: Address, { nextDue }: Resident): Promise<void> {
+    if (nextDue !== undefined && nextDue > this.#o.clock.now() + FAR_TIMER_MS) {
+      await this.#room.planWakeUp(address, nextDue)
+    }
   }
 }
 
@@ -274,6 +349,11 @@ function packed(answer: WireAnswer, asJson: boolean): Uint8Array {
     const { step } = answer
     return packWire({ v: 1, ok: false, error: { ...toWire(error), applied: 'unknown' }, ...(step && { step }) }, asJson)
   }
+}
+
+function retryWindowPassed(from: Address, to: string): TroupeError {
+  const message = `a send of '${from}' to '${to}' could not be stored within 12 h; it is not tried again`
+  return new RemoteError({ code: 'RetryWindowPassed', message, retryable: false, applied: 'unknown' })
 }
 
 function takeUpCause(address: Address): EnvelopeCause {

@@ -35,8 +35,8 @@ export interface StepMakerOptions {
   readonly onInput: (input: Input, origin: Origin | undefined) => void
   readonly onEmit: (event: Json, step: StepId) => void
   readonly onLog: (text: string, data: object) => void
-  /** Sends that are over and that no step has recorded yet; taken along by the next one. */
-  readonly takeDelivered: () => readonly number[]
+  /** What is over and no step has recorded yet; taken along by the next one. */
+  readonly takeAlong: () => Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'>
 }
 
 /** A step, and what it wants done once it is committed. */
@@ -114,17 +114,22 @@ export class StepMaker {
     return { type, key: address.slice(type.length + 1) }
   }
 
-  /** @param waited how long it lay in the mailbox, and what lay behind it */
+  /**
+   * @param waited how long it lay in the mailbox, and what lay behind it
+   * @param byMail nobody waits for a reply: it must not go to somebody else's ask
+   */
   message(
     event: Json,
     cause: EnvelopeCause,
     command: Omit<NonNullable<Step['command']>, 'wants' | 'expires'> | undefined,
     waited: NonNullable<Step['mailbox']>,
     remainingMs: number | undefined,
+    byMail = false,
   ): MadeStep {
     const type = eventType({ kind: 'message', path: '', event })
-    const wants = type in this.#o.def.protocol.replies ? 'reply' : 'commit'
-    const ask = command === undefined || wants === 'commit' ? {} : { ask: askIdOf(command), askType: type }
+    const replies = type in this.#o.def.protocol.replies
+    const wants = replies && !byMail ? 'reply' : 'commit'
+    const ask = command === undefined || !replies ? {} : { ask: askIdOf(command), askType: type }
     const draft = this.#draft({ kind: 'message', path: '', event })
     const expires = remainingMs === undefined ? {} : { expires: Math.ceil(draft.at + remainingMs - waited.waitedMs) }
     const asked = command === undefined ? {} : { command: asRecorded(command, wants, expires) }
@@ -179,11 +184,11 @@ export class StepMaker {
     return fate === 'same' ? made : { ...made, replaces: fate }
   }
 
-  /** Nothing happens but that sends are over. */
-  settled(): MadeStep {
+  /** Nothing happens but that sends are over or mail is consumed; or, with `attempt`, that a message is about to be tried. */
+  settled(attempt?: NonNullable<Step['attempt']>): MadeStep {
     const id = this.#next
     const draft = { ...this.#draft({ kind: 'settled' }), cause: { causation: this.last, correlation: id } }
-    return this.#finish({ ...draft, outcome: 'applied' }, id, [])
+    return this.#finish({ ...draft, ...(attempt !== undefined && { attempt }), outcome: 'applied' }, id, [])
   }
 
   #draft(input: Input): Omit<Draft, 'cause'> {
@@ -208,8 +213,7 @@ export class StepMaker {
   }
 
   #finish(step: Step, id: StepId, intents: readonly Intent[], pauseMs?: number): MadeStep {
-    const delivered = this.#o.takeDelivered()
-    const complete: Step = delivered.length > 0 ? { ...step, delivered } : step
+    const complete: Step = { ...step, ...this.#o.takeAlong() }
     this.#seq = step.seq
     this.#at = step.at
     this.#settlement.apply(complete, id)

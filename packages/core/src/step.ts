@@ -95,6 +95,12 @@ export interface Step {
   readonly answers?: readonly EndedAsk[]
   /** Earlier sends, by their count, that the receiver has committed. */
   readonly delivered?: readonly number[]
+  /** Position in the mail up to which this actor has consumed it. */
+  readonly mailSeq?: number
+  /** What holds that mail, when it is another one than before. */
+  readonly mailStream?: string
+  /** A message that may have ended its process is about to be tried for the n-th time. */
+  readonly attempt?: { readonly message: string; readonly n: number }
   readonly outcome: 'applied' | 'rejected' | 'error'
   readonly error?: WireError & { readonly fingerprint?: string }
   readonly supervision?: {

@@ -7,10 +7,12 @@
 import { createRequire } from 'node:module'
 import type { AnyActorLogic } from 'xstate'
 import type { ActorDef, AnyActorDef } from './actor.ts'
-import { type Address, addressOf, type ShardName, Subjects } from './address.ts'
+import { type Address, addressOf, type ShardName, Subjects, splitAddress } from './address.ts'
 import { Asker, type Transport } from './asker.ts'
 import { realClock } from './clock.ts'
 import { decode, hashOf } from './codec.ts'
+import { type DeadLetter, readDeadLetters } from './dead-letter.ts'
+import { Deliveries } from './deliveries.ts'
 import type { Effect } from './effect.ts'
 import { cryptoEntropy } from './entropy.ts'
 import { dataIn, decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
@@ -20,6 +22,7 @@ import { memory } from './memory/backend.ts'
 import { serveMicro } from './micro-service.ts'
 import { agreeOnNamespace, type NamespaceRecord, readNamespace } from './namespace-record.ts'
 import { nodeService } from './node-service.ts'
+import { Outbox } from './outbox.ts'
 import { type EffectOverrides, Overrides } from './overrides.ts'
 import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
@@ -116,6 +119,8 @@ export interface System extends AsyncDisposable {
   /** What effects of this node see of it; for bridges that work outside actors. */
   readonly runtime: EffectRuntime
   readonly connection: Connection
+  /** Letters that nobody has applied, of all actors or of one type; the oldest first. */
+  deadLetters(type?: string): AsyncIterable<DeadLetter>
   /** Finishes turns, hands the shards over, leaves, stops. After `stop` there is nothing left to do. */
   drain(): Promise<void>
   /** Ends at once: nothing is handed over; what was acknowledged is in the log. */
@@ -189,9 +194,12 @@ class RunningSystem implements System {
   readonly #subjects: Subjects
   readonly #asker: Asker
   readonly #transport: Transport
+  readonly #outbox: Outbox
+  readonly #deliveries: Deliveries
   readonly #host: ShardHost
   readonly #shared = new SharedParts()
-  readonly #shardMap: ShardMap
+  #record: NamespaceRecord
+  #shardMap: ShardMap
   readonly #activation: Activation
   #service: Subscription | undefined
   readonly #idRoot: string
@@ -205,7 +213,8 @@ class RunningSystem implements System {
     this.#parts = parts
     this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
-    this.#shardMap = new ShardMap((type) => record.types[type] ?? 'main', record.groups)
+    this.#record = record
+    this.#shardMap = shardMapOf(record)
     this.node = node
     this.connection = connection
     this.#subjects = new Subjects(connection.namespace)
@@ -216,6 +225,10 @@ class RunningSystem implements System {
       },
     }
     this.#asker = new Asker(this.#transport, clock, entropy)
+    const { mail, bus } = connection
+    const shardOf = (address: Address) => this.#knownShardOf(address)
+    this.#outbox = new Outbox({ mail, clock, subjects: this.#subjects, shardOf })
+    this.#deliveries = new Deliveries(this.#outbox, bus, clock, entropy)
     this.runtime = {
       namespace: connection.namespace,
       node,
@@ -236,7 +249,8 @@ class RunningSystem implements System {
       subjects: this.#subjects,
       clock,
       entropy,
-      asker: this.#asker,
+      transport: this.#transport,
+      outbox: this.#outbox,
       runtime: this.runtime,
       activation: this.#activation,
       valid: () => this.#membership?.valid ?? false,
@@ -337,6 +351,10 @@ class RunningSystem implements System {
     return this.#order('destroy', actor, options)
   }
 
+  deadLetters(type?: string): AsyncIterable<DeadLetter> {
+    return readDeadLetters(this.connection.mail, this.#subjects, type)
+  }
+
   async #order(kind: Order['kind'], actor: Addressed, { timeoutMs = 5_000, reason }: OrderOptions = {}): Promise<void> {
     const correlation = this.#newId()
     await this.#asker.ask({
@@ -362,6 +380,7 @@ class RunningSystem implements System {
     const { bus } = this.connection
     return new ActorRef(address, {
       asker: this.#asker,
+      deliveries: this.#deliveries,
       transport: this.#transport,
       subscribe: (...given) => {
         this.#checkRunning()
@@ -373,6 +392,16 @@ class RunningSystem implements System {
       ...more,
       newId: this.#newId,
     })
+  }
+
+  /** Mail must not lie where nobody will ever look: undefined for a type that no node has served yet. */
+  async #knownShardOf(address: Address): Promise<ShardName | undefined> {
+    const { type } = splitAddress(address)
+    if (this.#record.types[type] === undefined) {
+      this.#record = (await readNamespace(this.connection.store)) ?? this.#record
+      this.#shardMap = shardMapOf(this.#record)
+    }
+    return this.#record.types[type] === undefined ? undefined : this.#shardOf(address)
   }
 
   #shardOf(address: Address): ShardName {
@@ -449,6 +478,7 @@ class RunningSystem implements System {
     this.#service?.unsubscribe()
     this.#membership?.abandon()
     this.#asker.stop()
+    this.#outbox.stop()
     this.#host.stop()
     this.#shared.close()
     await this.connection.close()
@@ -457,6 +487,10 @@ class RunningSystem implements System {
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain()
   }
+}
+
+function shardMapOf({ types, groups }: NamespaceRecord): ShardMap {
+  return new ShardMap((type) => types[type] ?? 'main', groups)
 }
 
 /** A cheap upper estimate, for the mailbox bound of messages that never became bytes. */

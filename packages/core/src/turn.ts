@@ -15,29 +15,37 @@
  *    and its askers are told `Moved`, outcome unknown.
  * 6. The state after a group goes into its append when it is small (4 KB), and at the latest every 100 steps or 256 KB.
  * 7. A command id that was applied is answered from the record, never applied again (`settlement.ts`).
+ * 8. Mail comes in order (`mail-intake.ts`). Each letter is applied by one step, or a dead letter before the cursor passes it.
+ * 9. When the newest record was an activation, the first message may be what killed the process: it is tried alone, and the
+ *    attempt is recorded before. After three it is poison.
  */
 import type { AnyActorDef } from './actor.ts'
-import type { Address } from './address.ts'
+import { type Address, token } from './address.ts'
 import { append } from './append.ts'
 import { HASH_VERSION, hashOf, hashOfBytes, type Json } from './codec.ts'
+import { bytesAsData, type DeadLetter, reasonOf } from './dead-letter.ts'
 import { answerToWire, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import {
   ActorFailed,
   assertNever,
+  fromWire,
   InvalidEvent,
   LogDamaged,
   LogUnavailable,
   MailboxFull,
   MessageTooLarge,
   Moved,
+  RemoteError,
   SystemStopped,
   TooManyOutstanding,
   TroupeError,
   toWire,
 } from './errors.ts'
+import type { ReceivedLetter } from './letter.ts'
 import type { Input, Intent, Origin } from './logic-host.ts'
+import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
-import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES, type Timer } from './ports.ts'
+import { type Clock, type Entropy, type Journal, type Mail, PAYLOAD_BYTES, type Timer } from './ports.ts'
 import { recover } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement, TOMBSTONE_MS } from './settlement.ts'
@@ -60,6 +68,10 @@ const GROUP_MS = 10
 const SMALL_STATE_BYTES = 4 * 1024
 /** A delivered send that no step has taken along gets a step of its own: nobody may send it again days later. */
 const SETTLE_MS = 5_000
+/** A timer that is due later can be left to a wake-up. */
+const WAKE_UP_MS = 5_000
+/** A message that ended its process so often is not tried again. */
+const ATTEMPTS = 3
 const STATE_EVERY_STEPS = 100
 const STATE_EVERY_BYTES = 256 * 1024
 
@@ -71,11 +83,23 @@ interface Received {
   readonly sizeBytes: number
   /** Monotonic. */
   readonly arrivedAt: number
+  /** It came by mail: nobody waits for an answer. */
+  readonly letter?: ReceivedLetter
 }
 
 interface SystemInput {
   readonly input: Input
   readonly origin: Origin
+}
+
+/** What a resident needs of its node to get mail. */
+export interface ResidentMail {
+  readonly mail: Mail
+  readonly subject: string
+  /** A committed step has consumed the mail up to this position. */
+  readonly onConsumed: (position: number) => void
+  /** False when this node stopped before the letter was stored. */
+  readonly bury: (letter: DeadLetter, id: string) => Promise<boolean>
 }
 
 /** What a resident needs of its node. */
@@ -91,8 +115,11 @@ export interface ResidentOptions {
   readonly entropy: Entropy
   readonly runtime: EffectRuntime
   readonly onEmit: (event: Json, step: string) => void
-  /** Delivers one send; all of this actor's sends to that receiver up to `settled` are over. True when the receiver has committed it or will never take it, false when this node stopped first. */
-  readonly onSend: (send: OpenSend, settled: number) => Promise<boolean>
+  /** Posts one send. True when it is stored or can never be, false when this node stopped first. */
+  readonly onSend: (send: OpenSend) => Promise<boolean>
+  readonly mail?: ResidentMail
+  /** What was open is taken up. */
+  readonly onActive?: () => void
   readonly onLog: (text: string, data: object) => void
   /** This incarnation is over; the node forgets it. `fenced`: another writer has the actor. */
   readonly onLost: (why: TroupeError, fenced: boolean) => void
@@ -105,6 +132,8 @@ interface Group {
   readonly steps: Step[]
   readonly releases: (() => void)[]
   readonly intents: Intent[]
+  /** Letters that no step takes. */
+  readonly dead: { readonly letter: ReceivedLetter; readonly error: TroupeError; readonly attempts: number }[]
   sizeBytes: number
   /** Append even without steps: a fenced read. */
   forced: boolean
@@ -135,6 +164,13 @@ export class Resident {
   #sinceState = { steps: 0, bytes: 0 }
   readonly #sending = new Set<number>()
   readonly #delivered = new Set<number>()
+  readonly #intake: MailIntake | undefined
+  /** Mail up to here is consumed, as committed. */
+  #cursor = 0
+  /** Mail that is consumed and that no step has recorded yet. */
+  #consumed: number | undefined
+  /** See 9. */
+  #suspect = false
   #settler: Timer | undefined
   #timer: Timer | undefined
   #lastActive: number
@@ -148,8 +184,10 @@ export class Resident {
     this.#maker = new StepMaker({
       ...options,
       onInput: (input, origin) => this.#receiveSystem(input, origin),
-      takeDelivered: () => this.#takeDelivered(),
+      takeAlong: () => this.#takeAlong(),
     })
+    const { address, clock, mail } = options
+    this.#intake = mail && new MailIntake({ address, clock, ...mail, offer: (letter) => this.#offer(letter) })
   }
 
   // ── Life ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,6 +212,8 @@ export class Resident {
       this.#phase = 'running'
       this.#release(group)
       if (this.#phase === 'running') this.#takeUp()
+      this.#intake?.begin(this.#cursor)
+      this.#o.onActive?.()
     } catch (error) {
       this.#lose(
         error instanceof TroupeError
@@ -195,6 +235,7 @@ export class Resident {
     this.#position = found.position
     this.#prev = found.prev
     this.#base = found.base
+    this.#suspect = found.unproven || found.settlement.attempt !== undefined
     this.#maker.resumeFrom(found)
   }
 
@@ -214,10 +255,11 @@ export class Resident {
   /** Finishes the append under way and leaves the state where one read finds it. */
   async drain(): Promise<void> {
     this.#draining = true
+    this.#intake?.stop()
     await this.#current
-    if (this.#phase === 'running' && (this.#base !== this.#position || this.#delivered.size > 0)) {
+    if (this.#phase === 'running' && (this.#base !== this.#position || this.#unrecorded)) {
       const group = newGroup()
-      if (this.#delivered.size > 0) this.#add(this.#maker.settled(), group)
+      if (this.#unrecorded) this.#add(this.#maker.settled(), group)
       await this.#commit(group, undefined)
     }
     this.#lose(new Moved(`'${this.#o.address}' moves to another node`))
@@ -227,16 +269,22 @@ export class Resident {
   idleSince(monotonic: number): boolean {
     const sends = this.#settlement.sends.length - this.#delivered.size
     const open = this.#settlement.waiting(this.#o.clock.now()) + sends
-    const running = (this.#maker.host?.openEffects ?? 0) + (this.#maker.host?.openTimers ?? 0)
+    const soon = (this.nextDue ?? Number.POSITIVE_INFINITY) <= this.#o.clock.now() + WAKE_UP_MS
+    const running = soon || (this.#maker.host?.openEffects ?? 0) > 0 || this.#intake?.idle === false
     const busy = this.#turning || !this.#mailbox.empty || this.#phase === 'activating' || this.#phase === 'paused'
-    return (
-      !busy && open === 0 && running === 0 && this.#lastActive <= monotonic && this.#o.def.persistence !== 'volatile'
-    )
+    return !busy && open === 0 && !running && this.#lastActive <= monotonic && this.#o.def.persistence !== 'volatile'
+  }
+
+  /** When its next timer is due; one that is far away must be left to a wake-up before the actor leaves memory. */
+  get nextDue(): number | undefined {
+    const { kind } = this.#settlement.life
+    return kind === 'active' ? this.#maker.host?.nextDue(this.#fired) : undefined
   }
 
   #lose(why: TroupeError, fenced = false): void {
     if (this.#phase === 'lost') return
     this.#phase = 'lost'
+    this.#intake?.stop()
     this.#timer?.cancel()
     this.#settler?.cancel()
     this.#maker.close()
@@ -269,6 +317,30 @@ export class Resident {
     this.#schedule()
   }
 
+  /** Mail lies at this position. */
+  mailAt(position: number): void {
+    if (this.#phase === 'lost' || this.#phase === 'activating') return this.#intake?.heard(position)
+    if (position <= this.#cursor) return this.#o.mail?.onConsumed(this.#cursor)
+    this.#lastActive = this.#o.clock.monotonic()
+    this.#intake?.heard(position)
+  }
+
+  #offer(letter: ReceivedLetter): boolean {
+    const { content, sizeBytes } = letter
+    const cause = { correlation: '', causation: '' }
+    const envelope: Envelope =
+      'unreadable' in content ? { v: 1, kind: 'view', to: this.#o.address, cause, fenced: false } : content
+    const taken = this.#mailbox.offer({
+      envelope,
+      route: NOBODY,
+      sizeBytes,
+      arrivedAt: this.#o.clock.monotonic(),
+      letter,
+    })
+    if (taken) this.#schedule()
+    return taken
+  }
+
   #receiveSystem(input: Input, origin: Origin | undefined): void {
     if (this.#phase === 'lost') return
     const { last } = this.#maker
@@ -288,10 +360,8 @@ export class Resident {
   async #turn(): Promise<void> {
     try {
       while (this.#phase === 'running' && !this.#draining && !(this.#mailbox.empty && !this.#settleDue)) {
-        const group = this.#group()
-        const committed = group.steps.length === 0 && !group.forced ? true : await this.#commit(group, undefined)
-        if (!committed) return
-        this.#release(group)
+        if (this.#suspect && !(await this.#tryFirst())) return
+        if (!(await this.#finish(this.#group()))) return
       }
     } catch (error) {
       this.#lose(new ActorFailed(`the runtime failed in a turn of '${this.#o.address}'`, {}, error))
@@ -300,6 +370,43 @@ export class Resident {
       this.#turning = false
     }
     this.#schedule()
+  }
+
+  /** @returns false when this incarnation is over */
+  async #finish(group: Group): Promise<boolean> {
+    if (!(await this.#bury(group))) return false
+    const committed = group.steps.length === 0 && !group.forced ? true : await this.#commit(group, undefined)
+    if (!committed) return false
+    this.#release(group)
+    this.#intake?.more()
+    return true
+  }
+
+  /** See 9. Looks change nothing and are not suspected. */
+  async #tryFirst(): Promise<boolean> {
+    const received = this.#mailbox.takeUser()
+    if (received === undefined) return true
+    const group = newGroup()
+    if (received.envelope.kind === 'event') {
+      this.#suspect = false
+      const message = nameOf(received.envelope, received.letter)
+      const before = this.#settlement.attempt
+      const n = (before?.message === message ? before.n : 0) + 1
+      if (n > ATTEMPTS) {
+        this.#refuse(received, poison(this.#o.address, message), group)
+        this.#consume(received)
+        return this.#finish(group)
+      }
+      const tried = newGroup()
+      this.#add(this.#maker.settled({ message, n }), tried)
+      if (!(await this.#finish(tried))) {
+        const error = new Moved(`'${this.#o.address}' moves to another node`)
+        received.route({ v: 1, ok: false, error: { ...toWire(error), applied: 'no' } })
+        return false
+      }
+    }
+    this.#userStep(received, group)
+    return this.#finish(group)
   }
 
   #group(): Group {
@@ -322,12 +429,27 @@ export class Resident {
   }
 
   get #settleDue(): boolean {
-    return this.#delivered.size > 0 && this.#settler === undefined
+    return this.#unrecorded && this.#settler === undefined
+  }
+
+  /** Sends that are stored, or mail that is consumed, known to no step yet. */
+  get #unrecorded(): boolean {
+    return this.#delivered.size > 0 || this.#consumed !== undefined
+  }
+
+  /** The step that is made next, of this letter or another, takes the cursor along. */
+  #consume({ letter }: Received): void {
+    if (letter?.last !== true) return
+    this.#consumed = letter.position
+    this.#settleLater()
   }
 
   #userStep(received: Received, group: Group): void {
-    const { envelope, route } = received
+    this.#consume(received)
+    const { envelope, route, letter } = received
     const { address, def } = this.#o
+    const refuse = (error: TroupeError) => this.#refuse(received, error, group)
+    if (letter !== undefined && 'unreadable' in letter.content) return refuse(letter.content.unreadable)
     if (envelope.kind === 'view') {
       if (envelope.fenced) group.forced = true
       group.releases.push(() => route(this.#shown()))
@@ -335,9 +457,6 @@ export class Resident {
     }
     const { command, cause } = envelope
     const { key, event: said } = envelope.kind === 'event' ? envelope : { key: undefined, event: null }
-    const refuse = (error: TroupeError) => {
-      group.releases.push(() => route({ v: 1, ok: false, error: toWire(error) }))
-    }
     if (command !== undefined) {
       const known = this.#settlement.look(command, key, said)
       switch (known.kind) {
@@ -348,7 +467,8 @@ export class Resident {
           this.#attach(known.ask, command, route)
           return
         case 'refused':
-          return refuse(known.error)
+          // A letter whose number is settled is a repetition.
+          return letter !== undefined && known.error.code === 'Timeout' ? undefined : refuse(known.error)
         case 'new':
           break
         default:
@@ -377,8 +497,40 @@ export class Resident {
     const waitedMs = Math.round(this.#o.clock.monotonic() - received.arrivedAt)
     const waited = { waitedMs, depth: this.#mailbox.depth }
     const keyed = command && { ...command, ...(key !== undefined && { key }) }
-    if (command !== undefined) this.#attach(askIdOf(command), command, route)
-    this.#add(this.#maker.message(event, cause, keyed, waited, envelope.remainingMs), group)
+    if (command !== undefined && letter === undefined) this.#attach(askIdOf(command), command, route)
+    const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, letter !== undefined)
+    const { error } = made.step
+    if (letter !== undefined && error !== undefined) group.dead.push({ letter, error: fromWire(error), attempts: 1 })
+    this.#add(made, group)
+  }
+
+  #refuse({ route, letter }: Received, error: TroupeError, group: Group): void {
+    const attempts = error.code === POISON ? ATTEMPTS : 1
+    if (letter !== undefined) group.dead.push({ letter, error, attempts })
+    else group.releases.push(() => route({ v: 1, ok: false, error: toWire(error) }))
+  }
+
+  /** Before the cursor moves past them. */
+  async #bury(group: Group): Promise<boolean> {
+    const { address, clock, mail } = this.#o
+    for (const { letter, error, attempts } of group.dead) {
+      const { content, position } = letter
+      const about = { to: address, ...reasonOf(error), attempts, at: clock.now() }
+      const { client, n } = 'unreadable' in content ? { client: address, n: position } : commandOf(content, position)
+      const what: DeadLetter =
+        'unreadable' in content
+          ? { ...about, bytes: bytesAsData(content.bytes) }
+          : {
+              ...about,
+              event: content.event,
+              cause: content.cause,
+              command: { client, n },
+              ...(content.key !== undefined && { key: content.key }),
+            }
+      const buried = await mail?.bury(what, token(`${address} ${client}:${n}`))
+      if (buried !== true || this.#phase === 'lost') return false
+    }
+    return true
   }
 
   #shown(): WireAnswer {
@@ -404,19 +556,31 @@ export class Resident {
     for (const send of this.#settlement.sends) if (send.step === id) group.releases.push(() => this.#deliver(send))
   }
 
-  #takeDelivered(): readonly number[] {
+  #takeAlong(): Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'> {
     const delivered = [...this.#delivered]
+    const mailSeq = this.#consumed
+    const stream = this.#o.mail?.mail.streamId
     this.#delivered.clear()
+    this.#consumed = undefined
     this.#settler?.cancel()
     this.#settler = undefined
-    return delivered
+    return {
+      ...(delivered.length > 0 && { delivered }),
+      ...(mailSeq !== undefined && { mailSeq }),
+      ...(mailSeq !== undefined &&
+        stream !== undefined &&
+        this.#settlement.mail?.stream !== stream && { mailStream: stream }),
+    }
   }
 
   // ── Commit and release ──────────────────────────────────────────────────────────────────────────────────────────────
 
   async #commit(group: Group, activated: Activation | undefined): Promise<boolean> {
     const { journal, clock, subject, def } = this.#o
-    if (def.persistence === 'volatile') return true
+    if (def.persistence === 'volatile') {
+      this.#moveCursor()
+      return true
+    }
     const bytes = this.#bytes(group, activated)
     const goOn = () => this.#phase !== 'lost'
     const fate = await append(journal, clock, { subject, expected: this.#position, bytes, goOn })
@@ -425,6 +589,7 @@ export class Resident {
         this.#position = fate.position
         this.#prev = hashOfBytes(bytes)
         if (this.#carriesState) this.#base = fate.position
+        this.#moveCursor()
         return true
       }
       case 'fenced':
@@ -442,6 +607,14 @@ export class Resident {
       default:
         return assertNever(fate)
     }
+  }
+
+  /** Nothing was made since what has just been committed. */
+  #moveCursor(): void {
+    const { mail } = this.#settlement
+    if (mail === undefined || mail.stream !== this.#o.mail?.mail.streamId || mail.seq === this.#cursor) return
+    this.#cursor = mail.seq
+    this.#o.mail.onConsumed(mail.seq)
   }
 
   /** A state that does not fit beside its steps stays where it is, and the tail behind it grows. */
@@ -535,16 +708,19 @@ export class Resident {
   #deliver(send: OpenSend): void {
     if (this.#sending.has(send.n)) return
     this.#sending.add(send.n)
-    const settled = Math.min(...this.#settlement.sends.filter(({ to }) => to === send.to).map(({ n }) => n)) - 1
-    void this.#o.onSend(send, settled).then((over) => {
+    void this.#o.onSend(send).then((over) => {
       this.#sending.delete(send.n)
       if (!over || this.#phase === 'lost') return
       this.#delivered.add(send.n)
-      // Usually the next step takes it along.
-      this.#settler ??= this.#o.clock.after(SETTLE_MS, () => {
-        this.#settler = undefined
-        this.#schedule()
-      })
+      this.#settleLater()
+    })
+  }
+
+  /** Usually the next step takes along what is over. */
+  #settleLater(): void {
+    this.#settler ??= this.#o.clock.after(SETTLE_MS, () => {
+      this.#settler = undefined
+      this.#schedule()
     })
   }
 
@@ -568,6 +744,24 @@ export class Resident {
   }
 }
 
+const NOBODY: Route = () => {}
+const POISON = 'Poison'
+
+/** What a message is called in the record of its attempts. */
+function nameOf(envelope: Extract<Envelope, { kind: 'event' }>, letter: ReceivedLetter | undefined): string {
+  if (envelope.command !== undefined) return askIdOf(envelope.command)
+  return letter === undefined ? `event:${hashOf(envelope.event)}` : `mail:${letter.position}`
+}
+
+function commandOf({ command }: Extract<Envelope, { kind: 'event' }>, position: number): CommandId {
+  return command ?? { client: 'mail', n: position }
+}
+
+function poison(address: Address, message: string): TroupeError {
+  const what = `message '${message}' to '${address}' ended its process ${ATTEMPTS} times; it is not tried again`
+  return new RemoteError({ code: POISON, message: what, retryable: false, applied: 'no' })
+}
+
 function refusal(address: Address, cause: Error): TroupeError {
   const what = `the journal refused a step of '${address}': ${cause.message}`
   // Asking again would meet the same refusal; nothing was stored.
@@ -575,5 +769,5 @@ function refusal(address: Address, cause: Error): TroupeError {
 }
 
 function newGroup(): Group {
-  return { steps: [], releases: [], intents: [], sizeBytes: 0, forced: false }
+  return { steps: [], releases: [], intents: [], dead: [], sizeBytes: 0, forced: false }
 }

@@ -66,6 +66,7 @@ export class TrackingClient implements SimClient {
         return this.#tracked(call, ref.ask(event, withCause))
       },
       send: (event) => ref.send(event),
+      deliver: (event, options) => ref.deliver(event, options),
       changes: (options) => ref.changes(options),
       on: (type, listener) => ref.on(type, listener),
       snapshot: async (options) => {

@@ -57,7 +57,7 @@ export class Stage {
   readonly journal: ScriptedJournal
   readonly resident: Resident
   readonly emitted: Json[] = []
-  readonly sends: (OpenSend & { readonly settled: number; readonly done: (committed: boolean) => void })[] = []
+  readonly sends: (OpenSend & { readonly done: (stored: boolean) => void })[] = []
   readonly log: { readonly text: string; readonly data: object }[] = []
   lost: { readonly code: string; readonly fenced: boolean } | undefined
   readonly #n = new Map<string, number>()
@@ -90,7 +90,7 @@ export class Stage {
       entropy,
       runtime: runtimeOn(connection, subjects, clock, entropy),
       onEmit: (event) => this.emitted.push(event),
-      onSend: (send, settled) => new Promise((done) => this.sends.push({ ...send, settled, done })),
+      onSend: (send) => new Promise((done) => this.sends.push({ ...send, done })),
       onLog: (text, data) => this.log.push({ text, data }),
       onLost: (why: TroupeError, fenced) => {
         this.lost = { code: why.code, fenced }

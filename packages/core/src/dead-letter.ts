@@ -1,0 +1,98 @@
+/**
+ * Letters that no step has taken: too many deaths, refused by their receiver, unreadable. Stored on `d.<type>` as JSON before the
+ * receiver's cursor moves past them.
+ *
+ * 1. A letter is applied once or it is here. After a crash between the two writes it may be here twice, or here and applied.
+ */
+import { type Address, addressOf, type Subjects, splitAddress } from './address.ts'
+import { encode, type Json } from './codec.ts'
+import { dataIn, type EnvelopeCause } from './envelope.ts'
+import { toWire, type WireError } from './errors.ts'
+import type { Mail } from './ports.ts'
+import type { CommandId } from './step.ts'
+
+export interface DeadLetter {
+  readonly to: Address
+  /** Code of the error that ended it: `EventNotAccepted`, `ActorDone`, `Poison`, … */
+  readonly reason: string
+  readonly message: string
+  /** How often it was taken up. */
+  readonly attempts: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Encoded; absent when it could not be read. */
+  readonly event?: Json
+  readonly cause?: EnvelopeCause
+  readonly command?: CommandId
+  readonly key?: string
+  /** What could not be read. */
+  readonly bytes?: Json
+}
+
+const encoder = new TextEncoder()
+
+/** A letter above the limit of a message is told of, without its content. */
+export function packDeadLetter(letter: DeadLetter): Uint8Array {
+  const bytes = encoder.encode(JSON.stringify({ v: 1, ...letter }))
+  if (bytes.byteLength <= 900_000) return bytes
+  const { event: _event, bytes: _bytes, ...rest } = letter
+  return encoder.encode(JSON.stringify({ v: 1, ...rest }))
+}
+
+/** Newest last. What cannot be read is left out: it is nobody's letter. */
+export async function* readDeadLetters(mail: Mail, subjects: Subjects, type?: string): AsyncGenerator<DeadLetter> {
+  for await (const { bytes } of mail.read(subjects.deadLetters(type))) {
+    const letter = deadLetterIn(bytes)
+    if (letter !== undefined) yield letter
+  }
+}
+
+function deadLetterIn(bytes: Uint8Array): DeadLetter | undefined {
+  let body: unknown
+  try {
+    body = JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
+  }
+  if (typeof body !== 'object' || body === null) return undefined
+  const field = (name: string): unknown => Reflect.get(body, name)
+  const to = field('to')
+  if (typeof to !== 'string' || !to.includes('/')) return undefined
+  const { type, key } = splitAddress(to)
+  const cause = causeIn(field('cause'))
+  const command = commandIn(field('command'))
+  const idempotencyKey = field('key')
+  return {
+    to: addressOf(type, key),
+    reason: String(field('reason')),
+    message: String(field('message')),
+    attempts: Number(field('attempts')),
+    at: Number(field('at')),
+    ...(field('event') !== undefined && { event: dataIn(field('event'), 'event') }),
+    ...(cause !== undefined && { cause }),
+    ...(command !== undefined && { command }),
+    ...(typeof idempotencyKey === 'string' && { key: idempotencyKey }),
+    ...(field('bytes') !== undefined && { bytes: dataIn(field('bytes'), 'bytes') }),
+  }
+}
+
+function causeIn(value: unknown): EnvelopeCause | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { correlation, causation, sender }: { correlation?: unknown; causation?: unknown; sender?: unknown } = value
+  if (typeof correlation !== 'string' || typeof causation !== 'string') return undefined
+  return { correlation, causation, ...(typeof sender === 'string' && { sender }) }
+}
+
+function commandIn(value: unknown): CommandId | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { client, n }: { client?: unknown; n?: unknown } = value
+  return typeof client === 'string' && typeof n === 'number' ? { client, n } : undefined
+}
+
+/** Why, as `DeadLetter` says it. */
+export function reasonOf(error: unknown): Pick<DeadLetter, 'reason' | 'message'> {
+  const { code, message }: WireError = toWire(error)
+  return { reason: code, message }
+}
+
+export const bytesAsData = (bytes: Uint8Array): Json => encode(bytes)

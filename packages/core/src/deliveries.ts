@@ -1,0 +1,57 @@
+/**
+ * `ref.deliver`: a letter of this process, whoever is up now. Resolves when it is stored.
+ *
+ * 1. Its sender's name is random per process; what it delivers to one actor arrives in the order of the calls.
+ * 2. A delayed one has a sender of its own, since it has no place in that order.
+ */
+import type { Address } from './address.ts'
+import type { Json } from './codec.ts'
+import type { EnvelopeCause } from './envelope.ts'
+import { Disconnected } from './errors.ts'
+import type { Outbox } from './outbox.ts'
+import type { Bus, Clock, Entropy } from './ports.ts'
+
+export interface DeliverOptions {
+  /** Two deliveries or asks under one key are one, whoever sends them, for 24 h; they must carry the same payload. */
+  readonly idempotencyKey?: string
+  /** Applied not before this has passed; kept by the server meanwhile. */
+  readonly delayMs?: number
+}
+
+/** The stream remembers an id for 120 s: within this time sending again is safe. */
+const PATIENCE_MS = 30_000
+
+export class Deliveries {
+  readonly #outbox: Outbox
+  readonly #bus: Pick<Bus, 'connected'>
+  readonly #clock: Clock
+  readonly #sender: string
+  #n = 0
+
+  constructor(outbox: Outbox, bus: Pick<Bus, 'connected'>, clock: Clock, entropy: Entropy) {
+    this.#outbox = outbox
+    this.#bus = bus
+    this.#clock = clock
+    this.#sender = `mail-${entropy.hex(64)}`
+  }
+
+  /** @throws Disconnected, TypeNotServed, MessageTooLarge: not stored; Timeout: perhaps stored, deliver again with a key */
+  async deliver(to: Address, event: Json, cause: EnvelopeCause, options: DeliverOptions): Promise<void> {
+    if (!this.#bus.connected) throw new Disconnected('there is no connection to NATS; nothing was stored')
+    const { idempotencyKey: key, delayMs = 0 } = options
+    if (!Number.isFinite(delayMs) || delayMs < 0) throw new RangeError(`delayMs is ${delayMs}; it must be 0 or more`)
+    const deadline = this.#clock.monotonic() + PATIENCE_MS
+    const n = ++this.#n
+    const letter = { event, cause, ...(key !== undefined && { key }) }
+    const posted =
+      delayMs === 0
+        ? await this.#outbox.post(to, { ...letter, command: { client: this.#sender, n } }, deadline)
+        : await this.#outbox.postLater(
+            to,
+            { ...letter, command: { client: `${this.#sender}-${n}`, n: 1 } },
+            Math.ceil(this.#clock.now() + delayMs),
+            deadline,
+          )
+    if (posted.kind === 'failed') throw posted.error
+  }
+}
