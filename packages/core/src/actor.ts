@@ -8,6 +8,19 @@ import type { Schemas } from './schema.ts'
 /** Which ends of an actor bring it back: every one, only failures, none. */
 export type Restart = 'permanent' | 'transient' | 'temporary'
 
+/** What brings a failed part back: on from its last committed state, the same with its effects begun again, or made anew. */
+export type BroughtBack = 'resume' | 'restart' | 'reset'
+
+/** How the failure of a child is answered that no parent in its tree handles. */
+export interface ChildSpec {
+  /** `temporary`: not at all, it is stopped. A child that is done stays so. @defaultValue 'transient' */
+  readonly restart?: Restart
+  /** An effect has no state but its input: it is always begun again. @defaultValue 'restart' */
+  readonly by?: BroughtBack
+  /** What was told to end has at least this long before it begins again. @defaultValue 0 */
+  readonly shutdownMs?: number
+}
+
 export interface SupervisionSpec {
   /** @defaultValue 'permanent' */
   readonly restart?: Restart
@@ -17,6 +30,12 @@ export interface SupervisionSpec {
   readonly periodMs?: number
   /** First and longest pause before a restart; doubles in between, with jitter. @defaultValue [100, 30_000] */
   readonly backoffMs?: readonly [number, number]
+  /** How the whole actor is brought back. @defaultValue 'restart' */
+  readonly by?: BroughtBack
+  /** Which siblings a failed child takes with it: none, all, those born after it. @defaultValue 'one_for_one' */
+  readonly strategy?: 'one_for_one' | 'one_for_all' | 'rest_for_one'
+  /** By the name of their source in `setup({ actors })`. Intensity, period and pause are those above, for all of them together. */
+  readonly children?: { readonly [src: string]: ChildSpec }
 }
 
 export interface ActorPolicy {

@@ -9,6 +9,7 @@ import { canonical, hashOf, type Json } from './codec.ts'
 import { type HostState, LogicHost } from './logic-host.ts'
 import { type Life, Settlement } from './settlement.ts'
 import { type ActorState, type JournalRecord, type Step, stepId } from './step.ts'
+import { keepsInput } from './supervision.ts'
 import { TapeMismatch } from './tape.ts'
 
 export type DivergenceCause = 'unrecorded-entropy' | 'machine-changed' | 'missing-steps' | 'code-changed'
@@ -78,7 +79,12 @@ export class Fold {
   }
 
   #decide(step: Step, id: string, record: JournalRecord): Divergence | undefined {
-    if (step.input.kind === 'operator' && !this.#ordered(step.input)) return undefined
+    const { input } = step
+    if ((input.kind === 'operator' || input.kind === 'directive') && input.init !== undefined) this.#makeAnew()
+    if (input.kind === 'operator' && input.init === undefined) {
+      if (input.order === 'destroy') this.#host = undefined
+      return undefined
+    }
     const host = (this.#host ??= this.#newHost())
     const { correlation, ask, askType } = step.cause
     const origin = {
@@ -103,14 +109,10 @@ export class Fold {
     return undefined
   }
 
-  /** @returns whether a new tree begins */
-  #ordered({ order, init }: Extract<Step['input'], { kind: 'operator' }>): boolean {
+  #makeAnew(): void {
     const before = this.#host
-    if (order === 'destroy') this.#host = undefined
-    if (init === undefined) return false
     this.#host = this.#newHost()
     if (before !== undefined) this.#host.countOn(before.state())
-    return true
   }
 
   #causeClass(record: JournalRecord): DivergenceCause {
@@ -123,6 +125,7 @@ export class Fold {
       logic: this.#def.logic,
       random: () => 0,
       onInput: () => {},
+      keepsInput: keepsInput(this.#def),
     })
   }
 

@@ -2,6 +2,8 @@ export {
   type ActorDef,
   type ActorPolicy,
   type AnyActorDef,
+  type BroughtBack,
+  type ChildSpec,
   defineActor,
   type Restart,
   type SupervisionSpec,

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { assign, emit, fromPromise, type PromiseActorLogic, setup } from 'xstate'
 import type { Json } from './codec.ts'
 import { effect } from './effect.ts'
-import { type HostState, type Input, type Intent, LogicHost } from './logic-host.ts'
+import type { Input, Intent } from './input.ts'
+import { type HostState, LogicHost } from './logic-host.ts'
 
 const origin = (step: string) => ({ step, correlation: 'root' })
 

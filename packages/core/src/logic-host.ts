@@ -5,7 +5,8 @@
  * the world are replaced, once per tree: births (`_sendInspectionEvent`), messages (`_relay`), timers (`scheduler`), user
  * actions, emits and logs (the actor scope), and effect logic (`start`, `transition`).
  *
- * Owns: the live tree, its timers, its running effects, the counters behind child ids. Knows nothing of logs, mail or NATS.
+ * Owns: the live tree, the counters behind child ids; its timers and effects through `tree-timers.ts` and `tree-effects.ts`.
+ * Knows nothing of logs, mail or NATS.
  *
  * 1. A step is synchronous and pure: one input, and everything that follows from it in the whole tree. What would touch the
  *    world becomes an intent, to be released by the caller after the commit.
@@ -16,16 +17,20 @@
  */
 import { type AnyActorLogic, createActor } from 'xstate'
 import { decode, encode, isFlat, type Json, type RefCodec } from './codec.ts'
-import { type EffectClass, effectOf } from './effect.ts'
-import { EffectOutcomeUnknown, LogicRefused, NotSerializable, toWire } from './errors.ts'
+import { effectOf } from './effect.ts'
+import { LogicRefused, NotSerializable } from './errors.ts'
+import { add, type Input, type Intent, type IntentKind, type Made, type Origin, type Outcome } from './input.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { dumpTree, fillActor, pairsOf, persistedShape, type TreeState } from './snapshot.ts'
 import type { Step } from './step.ts'
-import type { Order } from './supervision.ts'
 import { type Draw, installTape, play, record } from './tape.ts'
+import { beginAnew, stopChild } from './tree-edit.ts'
+import { type RunningEffect, TreeEffects } from './tree-effects.ts'
+import { type TimerState, TreeTimers } from './tree-timers.ts'
 import {
   BUILTIN_ACTIONS,
   type EffectScope,
+  goneActor,
   type HostSeam,
   type InsideActor,
   type InsideEvent,
@@ -33,110 +38,22 @@ import {
   type InspectionEvent,
   inside,
   insideLogic,
+  isActor,
+  isEvent,
   kindOf,
-  type LogicKind,
   putHost,
   type ReplyIntent,
   type SendIntent,
+  whyRejected,
 } from './xstate-inside.ts'
-
-/** Where something began: the step that made it, and the ask at the root of that step's chain of causes. */
-export interface Origin {
-  readonly step: string
-  readonly correlation: string
-  readonly ask?: string
-  /** Event type of that ask. */
-  readonly askType?: string
-}
-
-/** `path`: place in the tree, '' is the root. Events are encoded data. */
-export type Input =
-  | { readonly kind: 'init'; readonly event: Json }
-  | { readonly kind: 'message'; readonly path: string; readonly from?: string; readonly event: Json }
-  | { readonly kind: 'timer'; readonly timer: number }
-  | { readonly kind: 'effect.started'; readonly from: string }
-  | {
-      readonly kind: 'effect.done' | 'effect.error' | 'effect.event'
-      readonly from: string
-      readonly path: string
-      readonly event: Json
-      readonly evidence?: Json
-    }
-  | { readonly kind: 'action.error'; readonly path: string; readonly event: Json }
-  /** Nothing for the tree: earlier sends are over. */
-  | { readonly kind: 'settled' }
-  /** What a person has ordered. With `init` a new tree takes the place of the old one. */
-  | { readonly kind: 'operator'; readonly order: Order['kind']; readonly reason?: string; readonly init?: Json }
-
-/** What a step made; derived from its input, recorded to be read and to be compared when the step is folded again. */
-export interface Made {
-  children?: { path: string; id: string; src: string; effect?: { name?: string; class: EffectClass } }[]
-  stopped?: string[]
-  timers?: { n: number; path: string; event: Json; due: number }[]
-  cancelled?: number[]
-  intents?: { kind: IntentKind; path: string; type?: string; data?: Json }[]
-  replies?: { type: string; value: Json; to: ReplyIntent['to'] }[]
-  sends?: { to: string; event: Json }[]
-}
-
-type IntentKind = 'action' | 'emit' | 'log' | 'start' | 'receive' | 'dispose'
-
-/** Something to do after the commit, in order. */
-export interface Intent {
-  readonly kind: IntentKind
-  readonly path: string
-  readonly origin: Origin
-  readonly run: () => void
-}
-
-export interface Outcome {
-  readonly status: 'active' | 'done' | 'error' | 'stopped'
-  readonly error?: unknown
-  /** The addressed machine had no transition for the message. */
-  readonly rejected?: { readonly reason: 'state' | 'guard'; readonly accepts: readonly string[] }
-  readonly draws: readonly Draw[]
-  readonly made: Made
-  readonly intents: readonly Intent[]
-}
-
-interface HostTimer {
-  readonly n: number
-  readonly key: string
-  readonly source: InsideActor
-  readonly target: InsideActor
-  readonly event: InsideEvent
-  readonly due: number
-  readonly origin: Origin
-}
-
-export interface RunningEffect {
-  readonly origin: Origin
-  readonly name: string
-  readonly class: EffectClass
-  /** Inputs from it that are recorded; a re-run source under `skip` drops as many. */
-  recorded: number
-  /** Its `effect.started` is recorded (write effects only). */
-  began: boolean
-}
 
 export interface HostState {
   readonly tree: TreeState
   readonly counts: { readonly [name: string]: number }
   readonly timerCount: number
-  readonly timers: readonly {
-    readonly n: number
-    readonly key: string
-    readonly source: string
-    readonly target: string
-    readonly event: Json
-    readonly due: number
-    readonly origin: Origin
-    /** False: a younger timer took its id; it still fires but cannot be cancelled (as in XState). */
-    readonly live: boolean
-  }[]
-  readonly effects: {
-    readonly [path: string]: RunningEffect
-  }
+  readonly timers: readonly TimerState[]
+  readonly effects: { readonly [path: string]: RunningEffect }
+  readonly inputs?: { readonly [path: string]: Json }
 }
 
 export interface HostOptions {
@@ -148,6 +65,8 @@ export interface HostOptions {
   readonly onEmit?: (path: string, event: Json) => void
   readonly onLog?: (path: string, args: readonly unknown[]) => void
   readonly resume?: { readonly [src: string]: 'restart' | 'skip' }
+  /** Sources whose input must outlive their birth. */
+  readonly keepsInput?: (src: string) => boolean
 }
 
 /** Messages between actors of one tree within one step; more is an endless exchange. */
@@ -164,20 +83,17 @@ export class LogicHost implements HostSeam {
   readonly #root: InsideActor
   readonly #actors = new Map<string, InsideActor>()
   readonly #counts = new Map<string, number>()
-  readonly #timers = new Map<number, HostTimer>()
-  readonly #timerOfKey = new Map<string, number>()
-  readonly #effects = new Map<string, RunningEffect>()
-  /** Effects whose `start` ran in this process, with their original logic. */
-  readonly #started = new Map<string, InsideLogic>()
-  readonly #evidence = new Map<string, { readonly [name: string]: unknown }>()
-  readonly #skip = new Map<string, number>()
-  readonly #proxies = new WeakMap<object, InsideLogic>()
+  readonly #timers = new TreeTimers()
+  readonly #effects: TreeEffects
+  /** Inputs of children that supervision may make anew. */
+  readonly #inputs = new Map<string, Json>()
+  /** Who was told of a child's failure in this step, and where that began. */
+  readonly #failures = new Map<InsideActor, { readonly error: unknown; readonly from: string }>()
+  /** The tree that has taken over what this one had started. */
+  #heir: LogicHost | undefined
   readonly #refs: RefCodec
-  #timerCount = 0
   #now = 0
   #phase: 'idle' | 'step' | 'restore' | 'closed' = 'idle'
-  /** Effects that another process, or this one before a failure, may have begun. */
-  readonly #resumed = new Set<string>()
   #origin: Origin | undefined
   #made: Made = {}
   #intents: Intent[] = []
@@ -201,6 +117,15 @@ export class LogicHost implements HostSeam {
       nameOf: (value) => (isActor(value) ? { path: this.#pathOf(value), id: value.id } : undefined),
       find: (path, id) => this.#actors.get(path) ?? this.#gone(path, id),
     }
+    this.#effects = new TreeEffects({
+      address: options.address,
+      runtime: options.runtime,
+      restoring: () => this.#phase === 'restore',
+      pathOf: (actor) => this.#pathOf(actor),
+      actorAt: (path) => this.#actors.get(path),
+      intend: (kind, actor, run, type) => this.#intent(kind, actor, run, type),
+      deliver: (input) => this.#deliver(input),
+    })
     const { system } = root
     putHost(system, this)
     system._bookId = () => ''
@@ -211,7 +136,8 @@ export class LogicHost implements HostSeam {
       const path = this.#pathOf(actor)
       if (this.#actors.get(path) === actor) {
         this.#actors.delete(path)
-        this.#effects.delete(path)
+        this.#effects.forget(path)
+        this.#inputs.delete(path)
         if (this.#phase === 'step') {
           add(this.#made, 'stopped', path)
           if (actor._snapshot.status === 'error' || actor._processingStatus === 0) this.#stopBelow(path)
@@ -223,10 +149,7 @@ export class LogicHost implements HostSeam {
       schedule: (source, target, event, delay, id) => this.#schedule(source, target, event, delay, id),
       cancel: (source, id) => this.#cancel(`${this.#pathOf(source)}.${id}`),
       cancelAll: (source) => {
-        // In the order in which they were set, which a restart keeps.
-        for (const [n, timer] of this.#timers) {
-          if (timer.source === source && this.#timerOfKey.get(timer.key) === n) this.#cancel(timer.key)
-        }
+        for (const key of this.#timers.keysOf(source)) this.#cancel(key)
       },
     }
     this.#patchScope(root)
@@ -246,9 +169,11 @@ export class LogicHost implements HostSeam {
     }
     const { status, error } = this.#root._snapshot
     const failed = this.#refusal ?? (status === 'error' ? error : undefined)
+    const told = this.#failures.get(this.#root)
     return {
       status: failed === undefined ? status : 'error',
       ...(failed !== undefined && { error: failed }),
+      ...(told !== undefined && failed !== undefined && told.error === failed && { failed: told.from }),
       ...(this.#rejected && { rejected: this.#rejected }),
       draws: drawn,
       made: this.#made,
@@ -260,6 +185,7 @@ export class LogicHost implements HostSeam {
     this.#made = {}
     this.#intents = []
     this.#relays = this.#microsteps = 0
+    this.#failures.clear()
     this.#rejected = this.#refusal = this.#addressed = undefined
     this.#now = now
     this.#origin = origin
@@ -272,23 +198,22 @@ export class LogicHost implements HostSeam {
         return this.#initialise(input.event)
       case 'operator':
         return input.init === undefined ? undefined : this.#initialise(input.init)
+      case 'directive': {
+        this.#effects.makesAnew(this.#origin?.step ?? '')
+        for (const path of input.stop ?? []) {
+          const actor = this.#actors.get(path)
+          if (actor !== undefined) stopChild(actor)
+        }
+        for (const path of input.reset ?? []) this.#makeAnew(path)
+        return input.init === undefined ? undefined : this.#initialise(input.init)
+      }
       case 'timer': {
-        const timer = this.#timers.get(input.timer)
-        if (timer === undefined) return
-        this.#timers.delete(input.timer)
-        // As in XState: an older timer that fires takes the id with it, so a younger one of the same id cannot be cancelled.
-        this.#timerOfKey.delete(timer.key)
-        timer.target._send(timer.event)
+        const timer = this.#timers.take(input.timer)
+        timer?.target._send(timer.event)
         return
       }
-      case 'effect.started': {
-        const running = this.#effects.get(input.from)
-        const actor = this.#actors.get(input.from)
-        if (running === undefined || actor === undefined) return
-        running.began = true
-        this.#intent('start', actor, () => this.#start(actor))
-        return
-      }
+      case 'effect.started':
+        return this.#effects.begin(input.from)
       case 'action.error': {
         const actor = this.#actors.get(input.path)
         if (actor === undefined) return
@@ -301,11 +226,7 @@ export class LogicHost implements HostSeam {
       case 'effect.done':
       case 'effect.error':
       case 'effect.event': {
-        if (input.kind !== 'message') {
-          const running = this.#effects.get(input.from)
-          if (running === undefined) return // stopped while this was waiting: XState takes nothing from a stopped source
-          running.recorded += 1
-        }
+        if (input.kind !== 'message' && !this.#effects.count(input.from)) return
         const event = this.#decoded(input.event)
         if (!isEvent(event)) return
         if (input.kind === 'message' && input.path === '' && input.from === undefined) this.#addressed = event
@@ -328,21 +249,10 @@ export class LogicHost implements HostSeam {
     if (event.type === '@xstate.actor') this.#adopt(event.actorRef)
     else if (event.type === '@xstate.microstep') {
       const first = this.#microsteps++ === 0 && event.event === this.#addressed
-      if (first && event._transitions.length === 0) this.#rejected = this.#whyRejected(event.event.type)
+      if (first && event._transitions.length === 0) this.#rejected = whyRejected(this.#root._snapshot, event.event.type)
       // An eventless transition may still follow, when its guard asks for the time: the step has moved the tree after all.
       else if (event._transitions.length > 0) this.#rejected = undefined
     }
-  }
-
-  #whyRejected(type: string): NonNullable<Outcome['rejected']> {
-    const accepts = new Set<string>()
-    for (const node of this.#root._snapshot._nodes ?? []) {
-      for (const descriptor of node.transitions.keys()) {
-        if (!descriptor.startsWith('xstate.') && descriptor !== '') accepts.add(descriptor)
-      }
-    }
-    const listed = [...accepts]
-    return { reason: listed.some((d) => describes(d, type)) ? 'guard' : 'state', accepts: listed }
   }
 
   /** Called from the Actor constructor, before the initial snapshot is made. */
@@ -368,64 +278,11 @@ export class LogicHost implements HostSeam {
       this.#actors.set(path, actor)
       const child = { path, id: actor.id, src }
       add(this.#made, 'children', runs && kind === 'promise' ? { ...child, effect: effectOf(logic) } : child)
-      if (runs) this.#track(path, actor, logic)
+      if (runs) this.#effects.track(path, src, logic, kind, this.#origin ?? NOWHERE)
+      else if (this.#options.keepsInput?.(src)) this.#inputs.set(path, encode(actor.options.input, this.#refs))
     }
-    if (runs) actor.logic = this.#proxy(logic, kind)
+    if (runs) actor.logic = this.#effects.proxy(logic, kind)
     this.#patchScope(actor)
-  }
-
-  /** @param logic the effect's own logic, not its proxy */
-  #track(path: string, actor: InsideActor, logic: InsideLogic): void {
-    const declared = effectOf(logic)
-    const name = declared.name ?? String(actor.src)
-    const origin = this.#origin ?? { step: '', correlation: '' }
-    const effectClass = kindOf(logic as unknown as AnyActorLogic) === 'promise' ? declared.class : 'idempotent'
-    this.#effects.set(path, { origin, name, class: effectClass, recorded: 0, began: false })
-  }
-
-  /** The same logic, whose start, receivers and disposal are intents instead of side effects of a transition. */
-  #proxy(logic: InsideLogic, kind: LogicKind): InsideLogic {
-    const known = this.#proxies.get(logic)
-    if (known !== undefined) return known
-    const proxy: InsideLogic = Object.assign(Object.create(logic), {
-      start: (_snapshot: unknown, scope: { self: InsideActor }) => {
-        const actor = scope.self
-        if (this.#phase === 'restore') return
-        const path = this.#pathOf(actor)
-        const running = this.#effects.get(path)
-        if (running !== undefined) {
-          // Kept in the order of their starts, not of their births, so that `resume` starts them in the same order.
-          this.#effects.delete(path)
-          this.#effects.set(path, running)
-        }
-        if (running?.class === 'write') {
-          this.#intent('start', actor, () => this.#deliver({ kind: 'effect.started', from: this.#pathOf(actor) }))
-        } else this.#intent('start', actor, () => this.#start(actor))
-      },
-      transition: (snapshot: InsideActor['_snapshot'], event: InsideEvent, scope: InsideActor['_actorScope']) => {
-        if (event.type === 'xstate.stop') {
-          this.#intent('dispose', scope.self, () => this.#dispose(scope.self, snapshot))
-          return {
-            ...snapshot,
-            status: 'stopped',
-            ...(kind === 'callback' ? { error: undefined } : { input: undefined }),
-          }
-        }
-        if (kind !== 'callback') return logic.transition(snapshot, event, scope)
-        this.#intent(
-          'receive',
-          scope.self,
-          () => {
-            if (this.#started.has(this.#pathOf(scope.self))) logic.transition(snapshot, event, scope)
-          },
-          event.type,
-        )
-        return snapshot
-      },
-    })
-    this.#proxies.set(logic, proxy)
-    this.#proxies.set(proxy, proxy)
-    return proxy
   }
 
   #patchScope(actor: InsideActor): void {
@@ -435,7 +292,7 @@ export class LogicHost implements HostSeam {
       const data = lenient(event, this.#refs)
       const out = () => this.#options.onEmit?.(this.#pathOf(actor), data)
       if (this.#phase === 'step') this.#intent('emit', actor, out, event.type, data)
-      else if (this.#phase === 'idle') out()
+      else if (this.#isOpen) out()
     }
     scope.logger = (...args) => {
       const out = () => this.#options.onLog?.(this.#pathOf(actor), args)
@@ -463,14 +320,24 @@ export class LogicHost implements HostSeam {
     switch (this.#phase) {
       case 'step':
         if (this.#relays++ > MAX_RELAYS) this.#refuse('endless exchange of messages inside one step')
+        if (source !== undefined && event.type.startsWith('xstate.error.actor.'))
+          this.#noteFailure(source, target, event)
         target._send(event)
         return
       case 'restore':
-      case 'closed':
         return
+      case 'closed':
+        return this.#heir === undefined ? undefined : this.#heir.#relay(source, target, event)
       case 'idle':
         this.#fromWorld(source, target, event)
     }
+  }
+
+  /** A parent that does not handle a failure fails with the same error. */
+  #noteFailure(source: InsideActor, target: InsideActor, { error }: InsideEvent): void {
+    const told = this.#failures.get(source)
+    const passedOn = told !== undefined && told.error === error
+    this.#failures.set(target, passedOn ? told : { error, from: this.#pathOf(source) })
   }
 
   /** An effect's result, a callback's event, or a send from a user action: encoded, then handed out as an input. */
@@ -479,13 +346,8 @@ export class LogicHost implements HostSeam {
     if (source === undefined)
       return this.#deliver({ kind: 'message', path, from: path, event: encode(event, this.#refs) })
     const from = this.#pathOf(source)
-    const left = this.#skip.get(from) ?? 0
-    if (left > 0) {
-      this.#skip.set(from, left - 1)
-      return
-    }
-    const gathered = this.#evidence.get(from)
-    this.#evidence.delete(from)
+    if (this.#effects.skips(from)) return
+    const gathered = this.#effects.takeEvidence(from)
     const evidence = gathered === undefined ? {} : { evidence: lenient(gathered, this.#refs) }
     const kind = RESULTS[event.type] ?? 'effect.event'
     try {
@@ -514,7 +376,7 @@ export class LogicHost implements HostSeam {
       case 'effect.done':
       case 'effect.error':
       case 'effect.event':
-        return this.#effects.get(input.from)?.origin
+        return this.#effects.originOf(input.from)
       default:
         return undefined
     }
@@ -522,13 +384,8 @@ export class LogicHost implements HostSeam {
 
   /** The recorded name and class of the effect behind an input. */
   effectAt(path: string): NonNullable<Step['effect']> | undefined {
-    const running = this.#effects.get(path)
-    if (running === undefined) return undefined
-    const { name, class: effectClass } = running
-    return { id: this.#effectId(path, running), name, class: effectClass, attempt: this.#attempt(path) }
+    return this.#effects.at(path)
   }
-
-  #attempt = (path: string): number => (this.#resumed.has(path) ? 2 : 1)
 
   /**
    * XState lets the children of an actor that threw run on, where no parent and no saved state can reach them. A restart
@@ -546,43 +403,36 @@ export class LogicHost implements HostSeam {
   // ── Timers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #schedule(source: InsideActor, target: InsideActor, event: InsideEvent, delay: number, id?: string): void {
-    const n = ++this.#timerCount
-    const key = `${this.#pathOf(source)}.${id ?? `#${n}`}`
     const due = this.#now + delay
-    this.#timers.set(n, { n, key, source, target, event, due, origin: this.#origin ?? { step: '', correlation: '' } })
-    this.#timerOfKey.set(key, n)
-    add(this.#made, 'timers', { n, path: this.#pathOf(target), event: encode(event, this.#refs), due })
+    const path = this.#pathOf(target)
+    const { n } = this.#timers.set(
+      { source, target, event, due, origin: this.#origin ?? NOWHERE },
+      this.#pathOf(source),
+      id,
+    )
+    add(this.#made, 'timers', { n, path, event: encode(event, this.#refs), due })
   }
 
   #cancel(key: string): void {
-    const n = this.#timerOfKey.get(key)
-    if (n === undefined) return
-    this.#timerOfKey.delete(key)
-    this.#timers.delete(n)
-    if (this.#phase === 'step') add(this.#made, 'cancelled', n)
+    const n = this.#timers.cancel(key)
+    if (n !== undefined && this.#phase === 'step') add(this.#made, 'cancelled', n)
   }
 
   /** Timers whose time has come, oldest first. */
   due(now: number): readonly number[] {
-    const ready = [...this.#timers.values()].filter((timer) => timer.due <= now)
-    return ready.sort((a, b) => a.due - b.due || a.n - b.n).map((timer) => timer.n)
+    return this.#timers.due(now)
   }
 
-  /** When the next timer is due, those in `except` left out. */
   nextDue(except: ReadonlySet<number>): number | undefined {
-    let next: number | undefined
-    for (const timer of this.#timers.values()) {
-      if (!except.has(timer.n) && (next === undefined || timer.due < next)) next = timer.due
-    }
-    return next
+    return this.#timers.nextDue(except)
   }
 
   get openEffects(): number {
-    return this.#effects.size
+    return this.#effects.open
   }
 
   get openTimers(): number {
-    return this.#timers.size
+    return this.#timers.open
   }
 
   // ── HostSeam: called by our own actions and effects ─────────────────────────────────────────────────────────────────
@@ -596,19 +446,7 @@ export class LogicHost implements HostSeam {
   }
 
   effectScope(self: object): EffectScope {
-    const path = this.#pathOf(inside(self))
-    const running = this.#effects.get(path)
-    return {
-      effectId: running === undefined ? path : this.#effectId(path, running),
-      attempt: this.#attempt(path),
-      cause: { correlation: running?.origin.correlation ?? '', causation: running?.origin.step ?? '' },
-      runtime: this.#options.runtime,
-      evidence: (data) => this.#evidence.set(path, { ...this.#evidence.get(path), ...data }),
-    }
-  }
-
-  #effectId(path: string, running: RunningEffect): string {
-    return `${this.#options.address}${path}@${running.origin.step.slice(running.origin.step.lastIndexOf('#') + 1)}`
+    return this.#effects.scopeOf(this.#pathOf(inside(self)))
   }
 
   // ── After the commit ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -627,59 +465,49 @@ export class LogicHost implements HostSeam {
     this.#origin = undefined
   }
 
-  #start(actor: InsideActor): void {
-    const path = this.#pathOf(actor)
-    if (actor._snapshot.status !== 'active' || this.#started.has(path) || !this.#effects.has(path)) return
-    const logic = insideLogic(Object.getPrototypeOf(actor.logic))
-    this.#started.set(path, logic)
-    logic.start?.(actor._snapshot, actor._actorScope)
-  }
-
-  #dispose(actor: InsideActor, snapshot: InsideActor['_snapshot']): void {
-    const path = this.#pathOf(actor)
-    const logic = this.#started.get(path)
-    this.#started.delete(path)
-    this.#evidence.delete(path)
-    logic?.transition(snapshot, { type: 'xstate.stop' }, actor._actorScope)
-  }
-
-  /** Starts what was running when the state was saved. */
-  resume(): void {
-    for (const [path, running] of [...this.#effects]) {
-      const actor = this.#actors.get(path)
-      if (actor === undefined) continue
-      this.#origin = running.origin
-      const src = String(actor.src)
-      if (this.#options.resume?.[src] === 'skip') this.#skip.set(path, running.recorded)
-      if (running.class !== 'write') {
-        this.#resumed.add(path)
-        this.release([{ kind: 'start', path, origin: running.origin, run: () => this.#start(actor) }])
-      } else if (!running.began) this.#deliver({ kind: 'effect.started', from: path })
-      else {
-        const error = new EffectOutcomeUnknown(`the write '${running.name}' had begun when its node died`, {
-          effect: running.name,
-          effectId: this.#effectId(path, running),
-        })
-        const event = encode({ type: 'xstate.promise.reject', data: error })
-        this.#deliver({ kind: 'effect.error', from: path, path, event })
-      }
+  /** Starts what was running when the state was saved, or what of it lies at or below these paths. */
+  resume(at: readonly string[] = ['']): void {
+    for (const { path, origin, run } of this.#effects.resumed(this.#options.resume ?? {}, at)) {
+      this.release([{ kind: 'start', path, origin, run }])
     }
-    this.#origin = undefined
+  }
+
+  /**
+   * Takes over what the failed tree had started, but for what lies at or below these paths: it goes on undisturbed, and its
+   * results are inputs of this tree.
+   */
+  adopt(failed: LogicHost, but: readonly string[]): void {
+    this.#effects.adopt(failed.#effects, but)
+    failed.#heir = this
+  }
+
+  /** Starts for the first time what committed steps have made and no process has started, but for what lies at these paths. */
+  startRest(but: readonly string[]): void {
+    for (const { path, origin, run } of this.#effects.unstarted(but))
+      this.release([{ kind: 'start', path, origin, run }])
+  }
+
+  get #isOpen(): boolean {
+    if (this.#heir !== undefined) return this.#heir.#isOpen
+    return this.#phase === 'idle'
+  }
+
+  /** The same actor with a first state, so that whoever holds a reference to it still does. */
+  #makeAnew(path: string): void {
+    const actor = this.#actors.get(path)
+    if (actor === undefined) return
+    const input = this.#inputs.get(path) ?? null
+    actor._stop()
+    this.#actors.set(path, actor)
+    this.#inputs.set(path, input)
+    add(this.#made, 'children', { path, id: actor.id, src: String(actor.src) })
+    beginAnew(actor, this.#decoded(input))
   }
 
   /** Ends everything that runs in this process; the tree may not be used afterwards. */
   close(): void {
-    const running = [...this.#started]
     this.#phase = 'closed'
-    for (const [path, logic] of running) {
-      const actor = this.#actors.get(path)
-      try {
-        if (actor !== undefined) logic.transition(actor._snapshot, { type: 'xstate.stop' }, actor._actorScope)
-      } catch (error) {
-        this.#options.onLog?.(path, ['clean-up of an effect failed', toWire(error)])
-      }
-    }
-    this.#started.clear()
+    this.#effects.close((path, error) => this.#options.onLog?.(path, ['clean-up of an effect failed', error]))
   }
 
   // ── State ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -700,25 +528,17 @@ export class LogicHost implements HostSeam {
     return {
       tree,
       counts: Object.fromEntries(this.#counts),
-      timerCount: this.#timerCount,
-      timers: [...this.#timers.values()].map((timer) => ({
-        n: timer.n,
-        key: timer.key,
-        source: this.#pathOf(timer.source),
-        target: this.#pathOf(timer.target),
-        event: encode(timer.event, this.#refs),
-        due: timer.due,
-        origin: timer.origin,
-        live: this.#timerOfKey.get(timer.key) === timer.n,
-      })),
-      effects: Object.fromEntries([...this.#effects].map(([path, running]) => [path, { ...running }])),
+      timerCount: this.#timers.count,
+      timers: this.#timers.state(this.#pathOf, (event) => encode(event, this.#refs)),
+      effects: this.#effects.state(),
+      ...(this.#inputs.size > 0 && { inputs: Object.fromEntries(this.#inputs) }),
     }
   }
 
   /** Paths and timers of a new tree never repeat those of the one before it: what is late finds nobody. */
   countOn({ counts, timerCount }: HostState): void {
     for (const [place, n] of Object.entries(counts)) this.#counts.set(place, n)
-    this.#timerCount = timerCount
+    this.#timers.countOn(timerCount)
   }
 
   restore(state: HostState): void {
@@ -739,10 +559,10 @@ export class LogicHost implements HostSeam {
         const event = this.#decoded(timer.event)
         if (!isEvent(event)) continue
         const [source, target] = [this.#actorOrGone(timer.source), this.#actorOrGone(timer.target)]
-        this.#timers.set(timer.n, { ...timer, event, source, target })
-        if (timer.live) this.#timerOfKey.set(timer.key, timer.n)
+        this.#timers.restore({ ...timer, event, source, target }, timer.live)
       }
-      for (const [path, running] of Object.entries(state.effects)) this.#effects.set(path, { ...running })
+      this.#effects.restore(state.effects)
+      for (const [path, input] of Object.entries(state.inputs ?? {})) this.#inputs.set(path, input)
     } finally {
       this.#origin = undefined
       this.#phase = 'idle'
@@ -779,7 +599,7 @@ export class LogicHost implements HostSeam {
   #intent(kind: IntentKind, actor: InsideActor, run: () => void, type?: string, data?: Json): void {
     if (this.#phase !== 'step') return
     const path = this.#pathOf(actor)
-    this.#intents.push({ kind, path, origin: this.#origin ?? { step: '', correlation: '' }, run })
+    this.#intents.push({ kind, path, origin: this.#origin ?? NOWHERE, run })
     if (kind !== 'start') {
       add(this.#made, 'intents', {
         kind,
@@ -795,20 +615,13 @@ export class LogicHost implements HostSeam {
   }
 }
 
+/** Before the first step. */
+const NOWHERE: Origin = { step: '', correlation: '' }
+
 const RESULTS: { readonly [type: string]: 'effect.done' | 'effect.error' } = {
   'xstate.promise.resolve': 'effect.done',
   'xstate.promise.reject': 'effect.error',
   'xstate.observable.error': 'effect.error',
-}
-
-function add<K extends keyof Made>(made: Made, what: K, item: NonNullable<Made[K]>[number]): void {
-  const list: unknown[] = (made[what] ??= [])
-  list.push(item)
-}
-
-function describes(descriptor: string, type: string): boolean {
-  if (descriptor === type || descriptor === '*') return true
-  return descriptor.endsWith('.*') && `${type}.`.startsWith(descriptor.slice(0, -1))
 }
 
 /** For data that is recorded to be read only: what cannot be encoded is named instead of refused. */
@@ -822,18 +635,4 @@ function lenient(value: unknown, refs: RefCodec): Json {
 
 function errorOf(value: unknown): Error {
   return value instanceof Error ? value : new Error(typeof value === 'string' ? value : JSON.stringify(value))
-}
-
-function isEvent(value: unknown): value is InsideEvent {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
-}
-
-function isActor(value: object): value is InsideActor {
-  return 'sessionId' in value && '_actorScope' in value
-}
-
-/** Stands for an actor that a saved reference names and that is gone: sends to it do nothing. */
-function goneActor(sessionId: string, id: string): InsideActor {
-  const gone = { id, sessionId, _processingStatus: 2, send: () => {}, _send: () => {}, _actorScope: {} }
-  return inside({ ...gone, getSnapshot: () => ({ status: 'stopped' }), toJSON: () => ({ xstate$$type: 1, id }) })
 }

@@ -78,6 +78,8 @@ export interface SettlementState {
   readonly sends: readonly OpenSend[]
   readonly sendCount: number
   readonly failures: readonly number[]
+  /** Of children that were answered without the root. */
+  readonly childFailures?: readonly number[]
   readonly life: Life
   readonly mail?: MailCursor
   readonly attempt?: NonNullable<Step['attempt']>
@@ -118,6 +120,7 @@ export class Settlement {
   readonly #sends = new Map<number, OpenSend>()
   #sendCount = 0
   #failures: number[] = []
+  #childFailures: number[] = []
   #life: Life = { kind: 'active' }
   #mail: MailCursor | undefined
   #attempt: NonNullable<Step['attempt']> | undefined
@@ -133,6 +136,7 @@ export class Settlement {
     for (const send of state.sends) this.#sends.set(send.n, send)
     this.#sendCount = state.sendCount
     this.#failures = [...state.failures]
+    this.#childFailures = [...(state.childFailures ?? [])]
     this.#life = state.life
     this.#mail = state.mail
     this.#attempt = state.attempt
@@ -255,16 +259,22 @@ export class Settlement {
     }
   }
 
-  #applySupervision(step: Step): void {
-    this.#failures = [...this.#failures, step.at].slice(-(step.supervision?.failures ?? 1))
-    const directive = step.supervision?.directive
+  #applySupervision({ at, error, supervision }: Step): void {
+    if (supervision === undefined) return
+    const { directive, failures, child, escalated } = supervision
+    if (child !== undefined && escalated !== true) {
+      if (directive !== 'stop') this.#childFailures = [...this.#childFailures, at].slice(-failures)
+      return
+    }
+    this.#failures = [...this.#failures, at].slice(-failures)
+    this.#childFailures = []
     if (directive === 'stop') this.#life = { kind: 'stopped' }
-    if (directive === 'quarantine')
-      this.#life = { kind: 'quarantined', reason: step.error?.message ?? 'failed too often' }
+    if (directive === 'quarantine') this.#life = { kind: 'quarantined', reason: error?.message ?? 'failed too often' }
   }
 
   #applyOrder(order: Order['kind'], at: number): void {
     this.#failures = []
+    this.#childFailures = []
     this.#life = order === 'destroy' ? { kind: 'destroyed', at } : { kind: 'active' }
   }
 
@@ -334,6 +344,9 @@ export class Settlement {
   get failures(): readonly number[] {
     return this.#failures
   }
+  get childFailures(): readonly number[] {
+    return this.#childFailures
+  }
 
   state(): SettlementState {
     return {
@@ -348,6 +361,7 @@ export class Settlement {
       sends: this.sends,
       sendCount: this.#sendCount,
       failures: this.#failures,
+      ...(this.#childFailures.length > 0 && { childFailures: this.#childFailures }),
       life: this.#life,
       ...(this.#mail !== undefined && { mail: this.#mail }),
       ...(this.#attempt !== undefined && { attempt: this.#attempt }),

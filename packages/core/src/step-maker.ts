@@ -15,14 +15,17 @@ import { decode, encode, isFlat, type Json } from './codec.ts'
 import type { EnvelopeCause } from './envelope.ts'
 import { ActorFailed, AskUnanswered, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
 import { actorState, stateView } from './fold.ts'
-import { type HostState, type Input, type Intent, LogicHost, type Origin, type Outcome } from './logic-host.ts'
+import type { Input, Intent, Origin, Outcome } from './input.ts'
+import { type HostState, LogicHost } from './logic-host.ts'
 import type { Clock, Entropy } from './ports.ts'
 import type { Recovered } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { parse } from './schema.ts'
 import { eventType, Settlement } from './settlement.ts'
 import { type ActorState, askIdOf, type EndedAsk, type Step, type StepId, stepId } from './step.ts'
-import { directive, fateOfTree, type Order, type TreeFate } from './supervision.ts'
+import { decide, fateOfTree, keepsInput, type Order, type TreeFate } from './supervision.ts'
+import { isWithin } from './tree-effects.ts'
+import { effectsAt, placeIn } from './tree-place.ts'
 
 export interface StepMakerOptions {
   readonly address: Address
@@ -46,8 +49,18 @@ export interface MadeStep {
   readonly intents: readonly Intent[]
   /** Set by a failure: how long the actor rests before it goes on. */
   readonly pauseMs?: number
+  /** Set by the failure of a part: what begins again after a rest, while the actor goes on. */
+  readonly revive?: Revive
+  /** What follows from this step in the same append. */
+  readonly next?: MadeStep
   /** Another tree stands where the one was that made the steps before. */
   readonly replaces?: TreeFate
+}
+
+export interface Revive {
+  readonly inMs: number
+  /** What lies at or below these paths. */
+  readonly at: readonly string[]
 }
 
 type Draft = Omit<Step, 'outcome'>
@@ -284,33 +297,82 @@ export class StepMaker {
     return new ActorFailed(`a step of '${this.#o.address}' failed: ${cause.message}`, { failure: encode(cause) })
   }
 
-  /** The failure is recorded with its directive; the tree goes back to the last good state. */
-  #fail(draft: Draft, { error, intents }: Outcome, id: StepId): MadeStep {
+  /**
+   * The failure is recorded with its directive, and what that does to the tree in a step behind it. The tree goes back to the
+   * last good state; work of a part that is not touched goes on.
+   */
+  #fail(draft: Draft, { error, failed, intents }: Outcome, id: StepId): MadeStep {
     const { def, entropy } = this.#o
-    // The tree has ended its effects already; the world hears of it after the commit.
-    const ends = intents.filter(({ kind }) => kind === 'dispose')
-    const decision = directive(def.supervision ?? {}, this.#settlement.failures, draft.at, entropy.random())
-    const failure = this.#failure(error)
-    this.#broken = this.#host
+    const { failures, childFailures } = this.#settlement
+    const place = failed === undefined ? undefined : placeIn(this.#good, failed)
+    const history = { failures, childFailures }
+    const decision = decide(def.supervision ?? {}, { at: draft.at, ...place }, history, entropy.random())
+    const refused: Step = { ...this.#refused(draft, 'error', this.#failure(error)), supervision: decision }
+    const { directive, inMs = 0, child } = decision
+    const broken = this.#host
+    this.#broken = broken
     this.#host = this.#restored()
-    const refused = this.#refused(draft, 'error', failure)
-    const { kind, failures } = decision
-    if (kind === 'restart') {
-      const { inMs } = decision
-      return this.#finish({ ...refused, supervision: { directive: kind, failures, inMs } }, id, ends, inMs)
+    if (directive === 'quarantine' || (directive === 'stop' && child === undefined)) {
+      const own = refused.answers ?? []
+      const others = this.#openAsks().filter((open) => own.every(({ ask }) => ask !== open))
+      const answers = [...own, ...others.map((ask) => this.#unanswered(ask))]
+      return this.#finish({ ...refused, answers }, id, ends(intents), 0)
     }
-    const own = refused.answers ?? []
-    const others = this.#openAsks().filter((open) => own.every(({ ask }) => ask !== open))
-    const answers = [...own, ...others.map((ask) => this.#unanswered(ask))]
-    return this.#finish({ ...refused, supervision: { directive: kind, failures }, answers }, id, ends, 0)
+    const whole = child === undefined || decision.escalated === true
+    if (whole && directive !== 'resume') {
+      const made = this.#finish(refused, id, ends(intents), inMs)
+      return directive === 'reset' ? { ...made, ...this.#directed(draft, id, { init: this.initEvent }) } : made
+    }
+    // An effect that has failed can only begin again.
+    const { restart = [], reset, stop } = whole ? { restart: effectsAt(this.#good, failed) } : child
+    const touched = [...restart, ...(reset ?? []), ...(stop ?? [])]
+    if (broken !== undefined) this.#host?.adopt(broken, touched)
+    const over = ends(intents).filter(({ path }) => isWithin(path, touched))
+    const made = { ...this.#finish(refused, id, over), revive: { inMs, at: [...restart, ...(reset ?? [])] } }
+    if (reset === undefined && stop === undefined) return made
+    return { ...made, ...this.#directed(draft, id, { ...(reset && { reset }), ...(stop && { stop }) }) }
+  }
+
+  /** The step behind a failure that changes the tree. What cannot be made anew is stopped for good. */
+  #directed(
+    { cause: { correlation, ask, askType }, at }: Draft,
+    causation: StepId,
+    what: Omit<Extract<Input, { kind: 'directive' }>, 'kind'>,
+  ): Pick<MadeStep, 'next'> {
+    const id = this.#next
+    const root = { correlation, ...(ask !== undefined && { ask }), ...(askType !== undefined && { askType }) }
+    const draft: Draft = { ...this.#draft({ kind: 'directive', ...what }), at, cause: { causation, ...root } }
+    const before = this.#host?.stateValue() ?? null
+    if (what.init !== undefined) {
+      this.#host = this.#newHost()
+      if (this.#good !== undefined) this.#host.countOn(this.#good)
+    }
+    const host = (this.#host ??= this.#newHost())
+    try {
+      const outcome = host.step(draft.input, draft.at, { step: id, ...root })
+      if (outcome.status === 'error') throw outcome.error
+      const good = host.state()
+      this.#good = good
+      return { next: this.#finish(this.#applied(draft, outcome, before), id, outcome.intents) }
+    } catch (error) {
+      const supervision = { directive: 'quarantine', failures: this.#settlement.failures.length + 1 } as const
+      const refused = this.#refused(draft, 'error', this.#failure(error))
+      const answers = this.#openAsks().map((ask) => this.#unanswered(ask))
+      return { next: this.#finish({ ...refused, supervision, answers }, id, [], 0) }
+    }
   }
 
   // ── The tree ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Does what committed steps intended. After a failure nothing is begun: effects begin with the restart. */
-  release(intents: readonly Intent[], failed: boolean): void {
+  /**
+   * Does what committed steps intended. After a failure nothing is begun, effects begin with the restart; when a part of the tree
+   * has failed, nothing at `resting`.
+   */
+  release(intents: readonly Intent[], failed: boolean, resting?: readonly string[]): void {
     if (!failed) return this.#host?.release(intents)
-    this.#broken?.release(intents.filter(({ kind }) => kind !== 'start' && kind !== 'receive'))
+    if (resting !== undefined) this.#host?.startRest(resting)
+    const quiet = resting === undefined ? ['start', 'receive'] : ['start']
+    this.#broken?.release(intents.filter(({ kind }) => !quiet.includes(kind)))
     this.#broken?.close()
     this.#broken = undefined
   }
@@ -347,8 +409,14 @@ export class StepMaker {
       onEmit: (_path, event) => onEmit(event, this.last),
       onLog: (path, args) => onLog(`${address}${path}`, { args }),
       ...(def.resume !== undefined && { resume: def.resume }),
+      keepsInput: keepsInput(def),
     })
   }
+}
+
+/** What a tree that has failed still does: end what it had begun. */
+function ends(intents: readonly Intent[]): Intent[] {
+  return intents.filter(({ kind }) => kind === 'dispose')
 }
 
 /** The fields in the order of every record: the bytes of a step do not depend on who made it. */

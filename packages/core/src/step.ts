@@ -12,8 +12,10 @@
 import { HASH_VERSION, type Json } from './codec.ts'
 import type { EffectClass } from './effect.ts'
 import { LogDamaged, UnsupportedVersion, type WireError } from './errors.ts'
-import type { HostState, Input, Made } from './logic-host.ts'
+import type { Input, Made } from './input.ts'
+import type { HostState } from './logic-host.ts'
 import type { SettlementState } from './settlement.ts'
+import type { Decision } from './supervision.ts'
 import type { Draw } from './tape.ts'
 
 export const RECORD_VERSION = 1
@@ -103,12 +105,7 @@ export interface Step {
   readonly attempt?: { readonly message: string; readonly n: number }
   readonly outcome: 'applied' | 'rejected' | 'error'
   readonly error?: WireError & { readonly fingerprint?: string }
-  readonly supervision?: {
-    readonly directive: 'restart' | 'reset' | 'stop' | 'quarantine'
-    /** Failures inside the period, this one included. */
-    readonly failures: number
-    readonly inMs?: number
-  }
+  readonly supervision?: Decision
   /** Set when the actor ended with this step. */
   readonly ended?: { readonly kind: 'done' | 'stopped'; readonly output?: Json }
 }

@@ -41,8 +41,8 @@ import {
   TroupeError,
   toWire,
 } from './errors.ts'
+import type { Input, Intent, Origin } from './input.ts'
 import type { ReceivedLetter } from './letter.ts'
-import type { Input, Intent, Origin } from './logic-host.ts'
 import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
 import { type Clock, type Entropy, type Journal, type Mail, PAYLOAD_BYTES, type Timer } from './ports.ts'
@@ -59,7 +59,7 @@ import {
   encodeRecord,
   type Step,
 } from './step.ts'
-import { type MadeStep, StepMaker, validated } from './step-maker.ts'
+import { type MadeStep, type Revive, StepMaker, validated } from './step-maker.ts'
 import type { TreeFate } from './supervision.ts'
 
 const GROUP_MESSAGES = 256
@@ -138,6 +138,8 @@ interface Group {
   /** Append even without steps: a fenced read. */
   forced: boolean
   pauseMs?: number
+  /** A part of the tree has failed: what begins again later. */
+  revive?: Revive
   /** Another tree from this intent on. */
   replaced?: { readonly fate: TreeFate; readonly from: number }
 }
@@ -173,6 +175,7 @@ export class Resident {
   #suspect = false
   #settler: Timer | undefined
   #timer: Timer | undefined
+  readonly #revivals = new Map<string, Timer>()
   #lastActive: number
 
   constructor(options: ResidentOptions) {
@@ -287,6 +290,7 @@ export class Resident {
     this.#intake?.stop()
     this.#timer?.cancel()
     this.#settler?.cancel()
+    for (const timer of this.#revivals.values()) timer.cancel()
     this.#maker.close()
     const answer: WireAnswer = { v: 1, ok: false, error: toWire(why) }
     const untouched: WireAnswer = { v: 1, ok: false, error: { ...toWire(why), applied: 'no' } }
@@ -412,7 +416,8 @@ export class Resident {
   #group(): Group {
     const group = newGroup()
     const until = this.#o.clock.monotonic() + GROUP_MS
-    while (group.steps.length < GROUP_MESSAGES && group.sizeBytes < GROUP_BYTES && group.pauseMs === undefined) {
+    const goesOn = () => group.pauseMs === undefined && group.revive === undefined && group.replaced === undefined
+    while (group.steps.length < GROUP_MESSAGES && group.sizeBytes < GROUP_BYTES && goesOn()) {
       const system = this.#mailbox.takeSystem()
       if (system !== undefined) this.#systemStep(system, group)
       else {
@@ -421,7 +426,7 @@ export class Resident {
         group.sizeBytes += received.sizeBytes
         this.#userStep(received, group)
       }
-      if (group.replaced !== undefined || (this.#settlement.life.kind !== 'active' && group.steps.length > 0)) break
+      if (this.#settlement.life.kind !== 'active' && group.steps.length > 0) break
       if (this.#o.clock.monotonic() >= until) break
     }
     if (group.steps.length === 0 && this.#settleDue) this.#add(this.#maker.settled(), group)
@@ -546,14 +551,17 @@ export class Resident {
   }
 
   /** Takes a step into the group, with what it releases. */
-  #add({ step, id, intents, pauseMs, replaces }: MadeStep, group: Group): void {
+  #add({ step, id, intents, pauseMs, revive, replaces, next }: MadeStep, group: Group): void {
     group.steps.push(step)
     if (replaces !== undefined) group.replaced = { fate: replaces, from: group.intents.length }
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
+    if (revive !== undefined) group.revive = revive
     for (const { ask, answer } of answersIn(step, id)) group.releases.push(() => this.#answer(ask, answer))
-    if (step.outcome !== 'applied') return
-    for (const send of this.#settlement.sends) if (send.step === id) group.releases.push(() => this.#deliver(send))
+    if (step.outcome === 'applied') {
+      for (const send of this.#settlement.sends) if (send.step === id) group.releases.push(() => this.#deliver(send))
+    }
+    if (next !== undefined) this.#add(next, group)
   }
 
   #takeAlong(): Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'> {
@@ -666,11 +674,17 @@ export class Resident {
   #release(group: Group): void {
     for (const release of group.releases) release()
     if (group.replaced !== undefined) return this.#releaseReplaced(group.intents, group.replaced)
-    this.#maker.release(group.intents, group.pauseMs !== undefined)
-    if (group.pauseMs === undefined) return this.#armTimer()
+    const { pauseMs, revive } = group
+    this.#maker.release(
+      group.intents,
+      (pauseMs ?? revive) !== undefined,
+      pauseMs === undefined ? revive?.at : undefined,
+    )
+    if (pauseMs === undefined && revive !== undefined) this.#reviveLater(revive)
+    if (pauseMs === undefined) return this.#armTimer()
     if (this.#settlement.life.kind !== 'active') return this.#maker.close()
     this.#phase = 'paused'
-    this.#o.clock.after(group.pauseMs, () => this.#restart())
+    this.#o.clock.after(pauseMs, () => this.#restart())
   }
 
   /** The old tree ends, with what it had still to say; nothing that was on its way to it reaches the new one. */
@@ -681,6 +695,18 @@ export class Resident {
     this.#maker.release(intents.slice(from), false)
     if (fate === 'kept') this.#takeUp()
     else this.#armTimer()
+  }
+
+  /** The newest failure of a part decides when it begins again. */
+  #reviveLater({ inMs, at }: Revive): void {
+    const [first] = at
+    if (first === undefined) return
+    this.#revivals.get(first)?.cancel()
+    const timer = this.#o.clock.after(inMs, () => {
+      this.#revivals.delete(first)
+      if (this.#phase === 'running') this.#maker.host?.resume(at)
+    })
+    this.#revivals.set(first, timer)
   }
 
   /** After the pause that supervision ordered: effects begin again, messages are taken again. */

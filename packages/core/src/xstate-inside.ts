@@ -2,7 +2,7 @@
  * The parts of XState 5.33 that are not its public API and that the logic host stands on: their shapes, the one cast into
  * them, and a self-test that fails at start when a release changes one of them.
  *
- * Only this file, `logic-host.ts`, `snapshot.ts` and `check-logic.ts` may name these parts. Read in 5.33.3; the peer range is
+ * Only this file, `logic-host.ts`, `snapshot.ts`, `tree-edit.ts` and `check-logic.ts` may name these parts. Read in 5.33.3; the peer range is
  * `~5.33.0` and widens only after the oracle corpus has passed on a newer minor.
  */
 import {
@@ -196,6 +196,35 @@ export function inside(actor: object): InsideActor {
 
 export function insideLogic(logic: object): InsideLogic {
   return logic as InsideLogic
+}
+
+export function isEvent(value: unknown): value is InsideEvent {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
+}
+
+export function isActor(value: object): value is InsideActor {
+  return 'sessionId' in value && '_actorScope' in value
+}
+
+/** Stands for an actor that a saved reference names and that is gone: sends to it do nothing. */
+export function goneActor(sessionId: string, id: string): InsideActor {
+  const gone = { id, sessionId, _processingStatus: 2, send: () => {}, _send: () => {}, _actorScope: {} }
+  return inside({ ...gone, getSnapshot: () => ({ status: 'stopped' }), toJSON: () => ({ xstate$$type: 1, id }) })
+}
+
+/** Why a machine has no transition for an event: no descriptor of its present states names it, or their guards refuse it. */
+export function whyRejected(
+  { _nodes = [] }: InsideSnapshot,
+  type: string,
+): { readonly reason: 'state' | 'guard'; readonly accepts: readonly string[] } {
+  const descriptors = _nodes.flatMap((node) => [...node.transitions.keys()])
+  const accepts = [...new Set(descriptors.filter((one) => !one.startsWith('xstate.') && one !== ''))]
+  return { reason: accepts.some((one) => describes(one, type)) ? 'guard' : 'state', accepts }
+}
+
+function describes(descriptor: string, type: string): boolean {
+  if (descriptor === type || descriptor === '*') return true
+  return descriptor.endsWith('.*') && `${type}.`.startsWith(descriptor.slice(0, -1))
 }
 
 // ── Kinds of logic ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 /** `@troupe/core/replay`: reading the causal log and folding it again, with no system running. */
 export { hashOfBytes } from '../codec.ts'
 export type { DivergenceCause } from '../fold.ts'
-export type { Input, Made } from '../logic-host.ts'
+export type { Input, Made } from '../input.ts'
 export { eventType } from '../settlement.ts'
 export { type Activation, type ActorState, decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
 export { ActorReplay, type Frame, type ReplayDivergence, type ReplayReport, type StepView } from './actor-replay.ts'
