@@ -42,6 +42,7 @@ export type { AnyEffect, RunOptions } from './run.ts'
 export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
 export type { JournalRecord, Step, StepId } from './step.ts'
+export type { Decision } from './supervision.ts'
 export {
   type Addressed,
   createSystem,
@@ -50,4 +51,5 @@ export {
   type System,
   type SystemOptions,
 } from './system.ts'
+export type { LifeFact, WatchOptions } from './watch.ts'
 export { isJson, jsonHeaders, packWire, unpackWire } from './wire.ts'

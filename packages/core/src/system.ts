@@ -44,6 +44,7 @@ import { ShardMap } from './shard-map.ts'
 import { SharedParts } from './shared-parts.ts'
 import type { Activation } from './step.ts'
 import type { Order } from './supervision.ts'
+import { type LifeFact, type WatchOptions, watchLife } from './watch.ts'
 import { packWire } from './wire.ts'
 import { selfTest } from './xstate-inside.ts'
 
@@ -114,6 +115,8 @@ export interface System extends AsyncDisposable {
   start(actor: Addressed, options?: OrderOptions): Promise<void>
   reset(actor: Addressed, options?: OrderOptions): Promise<void>
   destroy(actor: Addressed, options?: OrderOptions): Promise<void>
+  /** What happens to an actor's life: started, failed and what became of it, moved, ended. From its log, from now on. */
+  watch(actor: Addressed, options?: WatchOptions): AsyncIterable<LifeFact>
   /** The node that holds an actor's shard now, as far as this node knows. */
   locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }>
   /** What effects of this node see of it; for bridges that work outside actors. */
@@ -337,6 +340,10 @@ class RunningSystem implements System {
     } finally {
       takeBack()
     }
+  }
+
+  watch(actor: Addressed, options: WatchOptions = {}): AsyncIterable<LifeFact> {
+    return watchLife(this.connection.journal, this.#subjects, actor.address, options)
   }
 
   start(actor: Addressed, options?: OrderOptions): Promise<void> {
