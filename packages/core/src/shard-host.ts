@@ -44,6 +44,8 @@ export interface ShardHostOptions {
 
 const SWEEP_MS = 5_000
 const TAKE_UP_AGAIN_MS = 1_000
+/** Longer than a replica lags behind its leader. */
+const SECOND_LOOK_MS = 10_000
 /** Receivers forget a sender after 24 h of silence: what is older than half of that is not sent again. */
 const RETRY_WINDOW_MS = 12 * 3_600_000
 const BURY_AGAIN_MS = 250
@@ -96,6 +98,9 @@ export class ShardHost {
     const commands = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
     this.#shards.set(shard, { epoch, subscriptions: [...commands, this.#room.open(shard)] })
     void this.#takeUp(shard)
+    // The heads may lag behind what the last owner wrote: what they do not show now, they show then.
+    const opened = this.#shards.get(shard)
+    this.#o.clock.after(SECOND_LOOK_MS, () => this.#shards.get(shard) === opened && void this.#takeUp(shard))
   }
 
   async close(shard: ShardName): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * A client in a simulation: a system without actors, whose calls are remembered in the ledger.
+ * Who uses the actors in a simulation, on a system of its own or as the guest of a node. Calls are remembered in the ledger.
  */
 import type { AnyActorLogic } from 'xstate'
 import type { ActorDef } from '../actor.ts'
@@ -24,6 +24,7 @@ export interface SimClient {
 }
 
 export interface ClientOptions {
+  readonly name: string
   readonly process: SimProcess
   readonly system: System
   readonly ledger: Ledger
@@ -41,7 +42,7 @@ export class TrackingClient implements SimClient {
 
   constructor(options: ClientOptions) {
     this.#o = options
-    this.name = options.process.name
+    this.name = options.name
     this.system = options.system
     this.random = options.process.scheduler.entropy(`${this.name}/work`).random
   }
@@ -89,6 +90,7 @@ export class TrackingClient implements SimClient {
     const askedAt = this.#o.process.clock.monotonic()
     const call: Call = {
       id: `${this.name}-${this.#calls}`,
+      caller: this.#o.process,
       to,
       type,
       key: idempotencyKey,

@@ -52,6 +52,6 @@ export function seededFaults(random: () => number): Faults {
     slow: sometimes(0.04),
     stale: sometimes(0.8),
     crash: sometimes(0.003),
-    events: { kills: some(4), pauses: some(4), cuts: some(4), outages: some(2) },
+    events: { kills: some(6), pauses: some(5), cuts: some(6), outages: some(2) },
   }
 }

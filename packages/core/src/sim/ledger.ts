@@ -39,6 +39,8 @@ export type CallOutcome =
 
 export interface Call {
   readonly id: string
+  /** Who waits for it. */
+  readonly caller: SimProcess
   readonly to: Address
   readonly type: string
   readonly key: string | undefined
@@ -62,6 +64,10 @@ export class Ledger implements Witness {
   readonly #scheduler: Scheduler
   readonly #steps = new Set<string>()
   readonly #acknowledged = new Map<string, number>()
+  readonly #sendCounts = new Map<string, number>()
+  /** Sends that no receiver has taken yet, with their receivers. */
+  readonly #underWay = new Map<string, string>()
+  readonly #ended = new Set<string>()
   readonly #newest = new Map<string, JournalRecord>()
 
   constructor(scheduler: Scheduler) {
@@ -84,7 +90,21 @@ export class Ledger implements Witness {
     }
     this.records.push({ subject, bytes, record })
     this.#newest.set(record.actor, record)
-    for (const { seq } of record.steps) this.#steps.add(stepId(record.actor, record.epoch, seq))
+    for (const step of record.steps) {
+      this.#steps.add(stepId(record.actor, record.epoch, step.seq))
+      this.#noteSends(record.actor, step)
+    }
+  }
+
+  #noteSends(actor: string, step: Step): void {
+    const { command } = step
+    if (command !== undefined) this.#underWay.delete(`${command.client}:${command.n} to ${actor}`)
+    if (endsActor(step)) this.#ended.add(actor)
+    for (const { to } of step.outcome === 'applied' ? (step.made?.sends ?? []) : []) {
+      const n = (this.#sendCounts.get(actor) ?? 0) + 1
+      this.#sendCounts.set(actor, n)
+      this.#underWay.set(`${actor}:${n} to ${to}`, to)
+    }
   }
 
   acknowledged(_subject: string, bytes: Uint8Array): void {
@@ -117,6 +137,16 @@ export class Ledger implements Witness {
     if (runs > 1) this.report(12, `the write ${effectId} runs a second time`)
   }
 
+  /** To be called when everything has had its time: what has not ended by now never will. */
+  expectAllEnded(): void {
+    for (const { id, to, type } of this.waiting()) this.report(8, `call ${id} (${type} to ${to}) never ended`)
+  }
+
+  /** Calls that somebody still waits for. */
+  waiting(): readonly Call[] {
+    return this.calls.filter(({ ended, caller }) => ended === undefined && caller.alive)
+  }
+
   /** The newest step of an actor whose writer knows that it is stored. */
   acknowledgedSeq(actor: string): number {
     return this.#acknowledged.get(actor) ?? 0
@@ -129,6 +159,7 @@ export class Ledger implements Witness {
       const { effects, timers, sends } = record.open
       if (effects + timers + sends > 0) open.push(`${actor}: ${JSON.stringify(record.open)}`)
     }
+    for (const [send, to] of this.#underWay) if (!this.#ended.has(to)) open.push(`send ${send}`)
     return open
   }
 

@@ -13,6 +13,7 @@ export class SimProcess {
   readonly scheduler: Scheduler
   readonly clock: Clock
   #state: 'running' | 'frozen' | 'dead' = 'running'
+  #frozenOnce = false
   #waiting: (() => void)[] = []
   readonly #onDeath: (() => void)[] = []
 
@@ -48,8 +49,9 @@ export class SimProcess {
     return this.#state !== 'dead'
   }
 
-  get running(): boolean {
-    return this.#state === 'running'
+  /** Its time may have stood still: nothing that it did had to be on time. */
+  get frozenOnce(): boolean {
+    return this.#frozenOnce
   }
 
   run(label: string, task: () => void): void {
@@ -81,7 +83,9 @@ export class SimProcess {
   }
 
   freeze(): void {
-    if (this.#state === 'running') this.#state = 'frozen'
+    if (this.#state !== 'running') return
+    this.#state = 'frozen'
+    this.#frozenOnce = true
   }
 
   thaw(): void {

@@ -4,7 +4,7 @@ import { CALM, seededFaults } from './faults.ts'
 import { work } from './workload.ts'
 import { type Report, World, type WorldOptions } from './world.ts'
 
-export type SeedOptions = Partial<Pick<WorldOptions, 'wrap' | 'onTrace' | 'faults'>>
+export type SeedOptions = Partial<Pick<WorldOptions, 'wrap' | 'onEnd' | 'onTrace' | 'faults'>>
 
 /** Seeds are texts; one that begins with `calm` runs without faults. */
 export function runSeed(seed: string, options: SeedOptions = {}): Promise<Report> {
@@ -18,7 +18,7 @@ export function runSeed(seed: string, options: SeedOptions = {}): Promise<Report
     shards: 6,
     leaseMs: 3_000,
     faults: seed.startsWith('calm') ? CALM : seededFaults(random),
-    disturbedMs: 4_000 + random() * 6_000,
+    disturbedMs: 5_000 + random() * 7_000,
     patienceMs: 120_000,
     ...options,
   })

@@ -131,6 +131,7 @@ function jobWith(ledger: Ledger) {
 export interface Work {
   readonly actors: (ledger: Ledger) => readonly AnyActorDef[]
   readonly workload: (client: SimClient) => Promise<void>
+  readonly guest: (client: SimClient) => Promise<void>
   readonly afterHeal: (client: SimClient) => Promise<void>
 }
 
@@ -155,6 +156,7 @@ export function work(): Work {
     workload: async (client) => {
       await Promise.all(Array.from({ length: LANES }, (_, i) => lane(client, `${client.name}.${i}`)))
     },
+    guest: (client) => (client.random() < 0.6 ? looks(client) : lane(client, client.name)),
     afterHeal: async (client) => {
       const timeoutMs = 10_000
       for (const key of keys(KEYS.counter)) await client.get(counter, key).ask({ type: 'add', by: 1 }, { timeoutMs })
@@ -194,6 +196,14 @@ async function something(client: SimClient, job: ReturnType<typeof jobOf>, idemp
     await untilAnswered(client, () => ref.ask({ type: 'start', n }, { timeoutMs, idempotencyKey }))
   } else if (kind < 0.92) await once(client.get(job, key(KEYS.job)).ask({ type: 'stop' }, { timeoutMs }))
   else await once(client.get(flaky, key(KEYS.flaky)).ask({ type: 'add', by: whole(8) - 1 }, { timeoutMs }))
+}
+
+/** A guest that reads what its node remembers, also when nobody else can reach that node. */
+async function looks(client: SimClient): Promise<void> {
+  while (client.disturbed) {
+    for (const key of keys(KEYS.counter)) await once(client.get(counter, key).snapshot({ timeoutMs: 200 }))
+    await client.sleep(20 + client.random() * 100)
+  }
 }
 
 /** The same command until somebody says what became of it. */

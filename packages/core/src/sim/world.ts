@@ -31,9 +31,13 @@ export interface WorldOptions {
   readonly patienceMs: number
   /** Runs on every client while faults happen; must return once it is no longer `disturbed`. */
   readonly workload: (client: SimClient) => Promise<void>
+  /** Runs on every node that starts, until it dies or is no longer `disturbed`. */
+  readonly guest?: (client: SimClient) => Promise<void>
   /** Runs on every client when the world is healthy: what must work now. */
   readonly afterHeal?: (client: SimClient) => Promise<void>
   readonly wrap?: SimServerOptions['wrap']
+  /** Runs when the nodes are gone, before the checks. */
+  readonly onEnd?: () => void
   readonly onTrace?: (line: string) => void
 }
 
@@ -55,12 +59,11 @@ interface Host {
   process: SimProcess
   link: SimLink | undefined
   system: System | undefined
-  lives: number
 }
 
 const RESTART_MS = [100, 6_000] as const
 const FROZEN_MS = [50, 7_000] as const
-const CUT_MS = [50, 6_000] as const
+const CUT_MS = [50, 9_000] as const
 const OUTAGE_MS = [500, 4_000] as const
 const BOOT_MS = 30_000
 const BOOT_AGAIN_MS = 500
@@ -73,7 +76,10 @@ export class World {
   readonly #defs: readonly AnyActorDef[]
   readonly #nodes: Host[]
   readonly #clients: Host[]
+  /** Nodes whose guest is at work. */
+  readonly #guests = new Set<SimProcess>()
   #disturbed = true
+  #lives = 0
   #kills = 0
 
   constructor(options: WorldOptions) {
@@ -93,8 +99,10 @@ export class World {
       await this.#run()
     } finally {
       release()
+      this.ledger.expectAllEnded()
+      for (const host of [...this.#nodes, ...this.#clients]) host.process.kill()
+      this.#o.onEnd?.()
     }
-    for (const host of [...this.#nodes, ...this.#clients]) host.process.kill()
     checkLog(this.ledger, new Map(this.#defs.map((def) => [def.protocol.type, def])))
     checkCalls(this.ledger)
     return {
@@ -117,13 +125,16 @@ export class World {
     if (!(await this.#within(BOOT_MS, () => hosts.every(({ system }) => system !== undefined)))) {
       return this.ledger.report(9, 'the cluster does not start')
     }
-    const clients = this.#clients.map((host) => this.#clientOf(host))
+    const clients = this.#clients.flatMap(({ name, process, system }) => {
+      return system === undefined ? [] : [this.#clientOf(process, system, name)]
+    })
     const worked = this.#all(clients, workload)
     this.#disturb()
     await this.#within(disturbedMs, () => false)
     this.#heal()
     if (!(await this.#patiently(worked))) return this.ledger.report(9, 'the workload does not end after healing')
-    const quiet = () => this.ledger.open().length === 0
+    const quiet = () =>
+      this.ledger.open().length + this.ledger.waiting().length === 0 && [...this.#guests].every(({ alive }) => !alive)
     if (!(await this.#patiently(quiet)))
       this.ledger.report(9, `still open after healing: ${this.ledger.open().join('; ')}`)
     if (afterHeal === undefined) return
@@ -134,13 +145,14 @@ export class World {
   /** @returns whether all are done */
   #all(clients: readonly SimClient[], work: (client: SimClient) => Promise<void>): () => boolean {
     let done = 0
-    for (const client of clients) {
-      work(client).then(
-        () => done++,
-        (error: unknown) => this.ledger.report(9, `the work of ${client.name} failed: ${describe(error)}`),
-      )
-    }
+    for (const client of clients) this.#work(client, work, () => done++)
     return () => done === clients.length
+  }
+
+  #work(client: SimClient, work: (client: SimClient) => Promise<void>, done: () => void = () => {}): void {
+    work(client).then(done, (error: unknown) => {
+      this.ledger.report(9, `the work of ${client.name} failed: ${describe(error)}`)
+    })
   }
 
   #patiently(done: () => boolean): Promise<boolean> {
@@ -158,21 +170,20 @@ export class World {
   #hosts(prefix: string, count: number): Host[] {
     return Array.from({ length: count }, (_, i) => {
       const name = `${prefix}${i + 1}`
-      return { name, process: new SimProcess(name, this.#scheduler), link: undefined, system: undefined, lives: 0 }
+      return { name, process: new SimProcess(name, this.#scheduler), link: undefined, system: undefined }
     })
   }
 
   #boot(host: Host): void {
     const isNode = this.#nodes.includes(host)
-    const { shards, leaseMs } = this.#o
+    const { shards, leaseMs, guest } = this.#o
     const { name } = host
-    host.lives += 1
     host.system = undefined
     const process = new SimProcess(name, this.#scheduler, { mortal: isNode })
     host.process = process
     process.onDeath(() => this.#died(host))
     const start = (): void => {
-      const entropy = this.#scheduler.entropy(`${name}/${host.lives}/${process.clock.monotonic()}`)
+      const entropy = this.#scheduler.entropy(`${name}/${this.#lives++}`)
       const backend = this.#server.backendOf(process, (link) => {
         host.link = link
       })
@@ -182,6 +193,7 @@ export class World {
       createSystem({ node: name, actors, backend, shards, leaseMs, clock: process.clock, entropy, onLog }).then(
         (system) => {
           host.system = system
+          if (isNode && guest !== undefined) this.#welcome(process, system, guest)
         },
         (error: unknown) => {
           this.#scheduler.note(`${name} does not start: ${describe(error)}`)
@@ -192,6 +204,12 @@ export class World {
     start()
   }
 
+  #welcome(process: SimProcess, system: System, guest: (client: SimClient) => Promise<void>): void {
+    this.#guests.add(process)
+    const client = this.#clientOf(process, system, `${process.name}.g${this.#lives++}`)
+    this.#work(client, guest, () => this.#guests.delete(process))
+  }
+
   #died(host: Host): void {
     this.#kills += 1
     const delayMs = this.#disturbed ? this.#scheduler.between(RESTART_MS) : 0
@@ -200,9 +218,8 @@ export class World {
     })
   }
 
-  #clientOf({ process, system }: Host): SimClient {
-    if (system === undefined) throw new Error('a client before its system')
-    return new TrackingClient({ process, system, ledger: this.ledger, disturbed: () => this.#disturbed })
+  #clientOf(process: SimProcess, system: System, name: string): SimClient {
+    return new TrackingClient({ name, process, system, ledger: this.ledger, disturbed: () => this.#disturbed })
   }
 
   // ── Faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
