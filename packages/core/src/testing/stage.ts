@@ -7,9 +7,11 @@
 import type { AnyActorDef } from '../actor.ts'
 import { type Address, addressOf, Subjects } from '../address.ts'
 import { decode, type Json } from '../codec.ts'
+import type { DeadLetter } from '../dead-letter.ts'
 import { seededEntropy } from '../entropy.ts'
 import type { Envelope, WireAnswer } from '../envelope.ts'
 import type { TroupeError } from '../errors.ts'
+import { type Letter, packLetters } from '../letter.ts'
 import { memory } from '../memory/backend.ts'
 import type { Connection, Entropy, Journal } from '../ports.ts'
 import type { EffectRuntime } from '../runtime.ts'
@@ -17,7 +19,7 @@ import type { OpenSend } from '../settlement.ts'
 import { logicHash } from '../shard-host.ts'
 import { decodeRecord, type JournalRecord } from '../step.ts'
 import type { Order } from '../supervision.ts'
-import { Resident } from '../turn.ts'
+import { Resident, type ResidentMail } from '../turn.ts'
 import { type ManualClock, manualClock } from './manual-clock.ts'
 import { type ScriptedJournal, scriptedJournal } from './scripted-journal.ts'
 
@@ -59,8 +61,15 @@ export class Stage {
   readonly emitted: Json[] = []
   readonly sends: (OpenSend & { readonly done: (stored: boolean) => void })[] = []
   readonly log: { readonly text: string; readonly data: object }[] = []
+  /** Positions of which the actor has said that it has the mail up to there. */
+  readonly consumed: number[] = []
+  readonly dead: DeadLetter[] = []
+  /** What storing a dead letter waits for. */
+  burial: Promise<boolean> = Promise.resolve(true)
+  readonly #mail: ResidentMail
   lost: { readonly code: string; readonly fenced: boolean } | undefined
   readonly #n = new Map<string, number>()
+  #posts = 0
 
   constructor({ def, key = 'k', epoch = 1, connection, clock, seed = epoch, journal = {}, ...more }: StageOptions) {
     const entropy = seededEntropy(seed)
@@ -69,7 +78,17 @@ export class Stage {
     this.subject = subjects.journal('main-0', this.address)
     this.clock = clock
     this.journal = scriptedJournal(connection.journal, journal)
+    this.#mail = {
+      mail: connection.mail,
+      subject: subjects.mail('main-0', this.address),
+      onConsumed: (position) => this.consumed.push(position),
+      bury: (letter) => {
+        this.dead.push(letter)
+        return this.burial
+      },
+    }
     this.resident = new Resident({
+      mail: this.#mail,
       address: this.address,
       def,
       logicHash: more.logicHash ?? logicHash(def),
@@ -109,6 +128,20 @@ export class Stage {
     const { client = 'client', n = (this.#n.get(client) ?? 0) + 1, ...rest } = more
     this.#n.set(client, Math.max(n, this.#n.get(client) ?? 0))
     return this.tell(event, { command: { client, n, settled: 0 }, ...rest })
+  }
+
+  /** Stores one message of letters, as an outbox does, without telling the resident. */
+  async post(
+    letters: readonly Pick<Letter, 'event' | 'command' | 'key'>[],
+    id = `post-${++this.#posts}`,
+  ): Promise<number> {
+    const cause = { correlation: 'root', causation: 'client:root' }
+    const bytes = packLetters(letters.map((letter) => ({ cause, ...letter })))
+    const outcome = await this.#mail.mail.store(this.#mail.subject, bytes, {
+      id: `${this.journal.appends.length}.${id}`,
+    })
+    if (outcome.kind !== 'stored') throw outcome.cause
+    return outcome.position
   }
 
   /** A message that nobody remembers. */
