@@ -80,6 +80,7 @@ export class Fold {
 
   #decide(step: Step, id: string, record: JournalRecord): Divergence | undefined {
     const { input } = step
+    if (input.kind === 'operator' && input.blank === true) this.#host = undefined
     if ((input.kind === 'operator' || input.kind === 'directive') && input.init !== undefined) this.#makeAnew()
     if (input.kind === 'operator' && input.init === undefined) {
       if (input.order === 'destroy') this.#host = undefined

@@ -33,8 +33,14 @@ export type Input =
   | { readonly kind: 'action.error'; readonly path: string; readonly event: Json }
   /** Nothing for the tree: earlier sends are over. */
   | { readonly kind: 'settled' }
-  /** What a person has ordered. With `init` a new tree takes the place of the old one. */
-  | { readonly kind: 'operator'; readonly order: Order['kind']; readonly reason?: string; readonly init?: Json }
+  /** What a person has ordered. With `init` a new tree takes the place of the old one; `blank`: of one that could not be read. */
+  | {
+      readonly kind: 'operator'
+      readonly order: Order['kind']
+      readonly reason?: string
+      readonly init?: Json
+      readonly blank?: true
+    }
   /** What supervision does to the tree: children made anew in place and stopped, by path. `init` as above. */
   | {
       readonly kind: 'directive'

@@ -239,12 +239,12 @@ describe('a state of an older version', () => {
 
   test('is refused without an upgrade, and by older code', async () => {
     const first = await stage()
-    expect((await stage(upgraded(), 2)).lost).toMatchObject({ code: 'StateDiverged' })
+    expect((await told(await stage(upgraded(), 2))).outcome).toBe('StateDiverged')
     await stage(
       upgraded((context) => context),
       3,
     )
-    expect((await stage(shelf(), 4)).lost).toMatchObject({ code: 'StateDiverged' })
+    expect((await told(await stage(shelf(), 4))).outcome).toBe('StateDiverged')
     expect(first.lost).toBeUndefined()
   })
 
@@ -279,6 +279,66 @@ describe('a state of an older version', () => {
       snap: { context: { kid: { $ref: '/kid:1', id: 'kid' }, renamed: true } },
       children: { kid: { snap: { context: { n: 1 } } } },
     })
+  })
+})
+
+/** What a message of a new client is told. */
+async function told(actor: Stage) {
+  const answer = actor.ask(put(1), { client: 'late' })
+  await actor.quiet()
+  return answer
+}
+
+describe('a state that this code cannot reach', () => {
+  const other = () => shelf(2)
+
+  test('is quarantined: nothing is written, everything but a reset is told why; the code that recorded it serves it', async () => {
+    const actor = await written()
+    actor.resident.stop()
+    const before = (await actor.records()).length
+    const next = await stage(other(), 2)
+    const [asked, view, start] = [await told(next), next.look(), next.order({ kind: 'start' })]
+    await next.quiet()
+    expect([asked.outcome, view.outcome, start.outcome]).toEqual(['StateDiverged', 'StateDiverged', 'StateDiverged'])
+    expect(asked.answers[0]).toMatchObject({ error: { message: expect.stringContaining(`resets 'shelf/k'`) } })
+    expect(next.log).toMatchObject([{ text: 'state diverged', data: { actor: 'shelf/k', step: 'shelf/k#1:6' } }])
+    await next.resident.drain()
+    expect(await next.records()).toHaveLength(before)
+    const back = await stage(shelf(), 3)
+    expect((await told(back)).outcome).not.toBe('StateDiverged')
+  })
+
+  test('an operator resets it: a new life in the same log, commands of the old one stay answered', async () => {
+    const actor = await written()
+    actor.resident.stop()
+    const next = await stage(other(), 2)
+    const reset = next.order({ kind: 'reset', reason: 'new machine' })
+    await next.quiet()
+    expect(reset.outcome).toBeNull()
+    await told(next)
+    expect(await next.context()).toMatchObject({ sum: 2 })
+    expect(next.ask(put(100), { client: 'client', n: 1 }).outcome).toBeUndefined()
+    await next.quiet()
+    expect(await next.context()).toMatchObject({ sum: 2 })
+    const record = (await next.records()).find(({ steps }) => steps.some(({ input }) => input.kind === 'operator'))
+    expect(record).toMatchObject({ epoch: 2, activated: { node: 'node-2' }, base: 0 })
+    next.resident.stop()
+    const third = await stage(other(), 3)
+    expect(await third.context()).toMatchObject({ sum: 2 })
+  })
+
+  test('a saved state node that is not in the machine any more is one', async () => {
+    const actor = await written()
+    await actor.resident.drain()
+    const says = protocol('shelf', { events: { put: z.object({ n: z.number() }) } })
+    const bare = defineActor(says, {
+      logic: setup({ types: says.types<Record<string, never>>() }).createMachine({ context: {}, on: { put: {} } }),
+    })
+    const next = await stage(bare, 2)
+    expect((await told(next)).outcome).toBe('StateDiverged')
+    next.order({ kind: 'reset' })
+    await next.quiet()
+    expect((await told(next)).outcome).not.toBe('StateDiverged')
   })
 })
 

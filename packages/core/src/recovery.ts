@@ -12,7 +12,7 @@ import { Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
 import type { Journal } from './ports.ts'
 import { Settlement } from './settlement.ts'
-import { type ActorState, decodeRecord, type JournalRecord } from './step.ts'
+import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
 
 export interface Recovered {
   /** Position of the newest record; what the next append expects. 0: the actor is new. */
@@ -76,6 +76,45 @@ export async function recover(
     base: record.base,
     host: fold.hostState(),
     settlement: fold.settlement,
+  }
+}
+
+/**
+ * What can be known of an actor whose state this code cannot reach: its place in the log and what it owes, which need no machine.
+ * Enough to refuse everything but a reset.
+ */
+export async function recoverWithoutState(journal: Journal, subject: string, address: string): Promise<Recovered> {
+  const last = await journal.last(subject)
+  if (last === undefined) return { ...NEW, settlement: new Settlement() }
+  const { epoch, writer, base, state } = decodeRecord(last.bytes, address)
+  let settlement = new Settlement()
+  let [seq, at] = [0, 0]
+  for await (const entry of journal.read(subject, { from: state === undefined ? base : last.position })) {
+    if (entry.position > last.position) break
+    const record = decodeRecord(entry.bytes, address)
+    if (seq === 0 && record.state !== undefined) {
+      settlement = new Settlement(record.state.settlement)
+      seq = record.state.seq
+      at = record.state.at
+      continue
+    }
+    for (const step of record.steps) {
+      settlement.apply(step, stepId(address, record.epoch, step.seq))
+      seq = step.seq
+      at = step.at
+    }
+  }
+  return {
+    position: last.position,
+    prev: hashOfBytes(last.bytes),
+    epoch,
+    writer,
+    seq,
+    at,
+    base,
+    host: undefined,
+    settlement,
+    unproven: false,
   }
 }
 

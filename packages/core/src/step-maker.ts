@@ -77,6 +77,8 @@ export class StepMaker {
   #settlement = new Settlement()
   #seq = 0
   #at = 0
+  /** There is a tree in the log that this code cannot read. */
+  #unread = false
 
   constructor(options: StepMakerOptions) {
     this.#o = options
@@ -105,7 +107,8 @@ export class StepMaker {
   }
 
   /** Goes on from what the journal holds. */
-  resumeFrom(found: Pick<Recovered, 'seq' | 'at' | 'settlement' | 'host'>): void {
+  resumeFrom(found: Pick<Recovered, 'seq' | 'at' | 'settlement' | 'host'>, unread = false): void {
+    this.#unread = unread
     this.#seq = found.seq
     this.#at = found.at
     this.#settlement = found.settlement
@@ -171,7 +174,7 @@ export class StepMaker {
     const fate = fateOfTree(order.kind, this.#settlement.life.kind, this.#good && old?.view().status)
     const id = this.#next
     const { kind, ...why } = order
-    const init = fate === 'new' ? { init: this.initEvent } : {}
+    const init = fate === 'new' ? { init: this.initEvent, ...(this.#unread && { blank: true as const }) } : {}
     const draft: Draft = {
       ...this.#draft({ kind: 'operator', order: kind, ...why, ...init }),
       cause,

@@ -31,11 +31,13 @@ import {
   fromWire,
   InvalidEvent,
   LogDamaged,
+  LogicRefused,
   LogUnavailable,
   MailboxFull,
   MessageTooLarge,
   Moved,
   RemoteError,
+  StateDiverged,
   SystemStopped,
   TooManyOutstanding,
   TroupeError,
@@ -46,7 +48,7 @@ import type { ReceivedLetter } from './letter.ts'
 import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
 import { type Clock, type Entropy, type Journal, type Mail, PAYLOAD_BYTES, type Timer } from './ports.ts'
-import { recover } from './recovery.ts'
+import { type Recovered, recover, recoverWithoutState } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement, TOMBSTONE_MS } from './settlement.ts'
 import {
@@ -175,6 +177,8 @@ export class Resident {
   #suspect = false
   #settler: Timer | undefined
   #timer: Timer | undefined
+  /** The log holds a state that this code cannot reach: everything but a reset is refused with this. */
+  #diverged: StateDiverged | undefined
   readonly #revivals = new Map<string, Timer>()
   #lastActive: number
 
@@ -204,6 +208,10 @@ export class Resident {
   async #activate(cause: EnvelopeCause): Promise<void> {
     try {
       await this.#recover()
+      if (this.#diverged !== undefined) {
+        this.#phase = 'running'
+        return
+      }
       const group = newGroup()
       const { life } = this.#settlement
       if (life.kind === 'destroyed' && life.at + TOMBSTONE_MS <= this.#o.clock.now()) {
@@ -215,8 +223,7 @@ export class Resident {
       this.#phase = 'running'
       this.#release(group)
       if (this.#phase === 'running') this.#takeUp()
-      this.#intake?.begin(this.#cursor)
-      this.#o.onActive?.()
+      this.#takeMail()
     } catch (error) {
       this.#lose(
         error instanceof TroupeError
@@ -232,14 +239,29 @@ export class Resident {
   async #recover(): Promise<void> {
     const { address, def, journal, subject, epoch, logicHash } = this.#o
     if (def.persistence === 'volatile') return
-    const found = await recover(journal, subject, address, def, logicHash)
+    let found: Recovered
+    try {
+      found = await recover(journal, subject, address, def, logicHash)
+      this.#maker.resumeFrom(found)
+    } catch (error) {
+      if (!(error instanceof StateDiverged) && !(error instanceof LogicRefused)) throw error
+      found = await recoverWithoutState(journal, subject, address)
+      this.#maker.resumeFrom(found, true)
+      this.#diverged = divergence(address, error)
+      this.#o.onLog('state diverged', { actor: address, why: error.message, ...error.details })
+    }
     if (found.epoch > epoch)
       throw new Moved(`'${address}' was activated in epoch ${found.epoch}; this node has ${epoch}`)
     this.#position = found.position
     this.#prev = found.prev
     this.#base = found.base
-    this.#suspect = found.unproven || found.settlement.attempt !== undefined
-    this.#maker.resumeFrom(found)
+    const tried = found.unproven || found.settlement.attempt !== undefined
+    this.#suspect = tried && this.#diverged === undefined
+  }
+
+  #takeMail(): void {
+    this.#intake?.begin(this.#cursor)
+    this.#o.onActive?.()
   }
 
   /** Starts effects that were running, sends what was not delivered, arms timers. */
@@ -260,7 +282,8 @@ export class Resident {
     this.#draining = true
     this.#intake?.stop()
     await this.#current
-    if (this.#phase === 'running' && (this.#base !== this.#position || this.#unrecorded)) {
+    const readable = this.#phase === 'running' && this.#diverged === undefined
+    if (readable && (this.#base !== this.#position || this.#unrecorded)) {
       const group = newGroup()
       if (this.#unrecorded) this.#add(this.#maker.settled(), group)
       await this.#commit(group, undefined)
@@ -379,8 +402,13 @@ export class Resident {
   /** @returns false when this incarnation is over */
   async #finish(group: Group): Promise<boolean> {
     if (!(await this.#bury(group))) return false
-    const committed = group.steps.length === 0 && !group.forced ? true : await this.#commit(group, undefined)
+    const activation = this.#diverged === undefined ? undefined : this.#o.activation
+    const committed = group.steps.length === 0 && !group.forced ? true : await this.#commit(group, activation)
     if (!committed) return false
+    if (this.#diverged !== undefined && group.replaced !== undefined) {
+      this.#diverged = undefined
+      this.#takeMail()
+    }
     this.#release(group)
     this.#intake?.more()
     return true
@@ -455,6 +483,8 @@ export class Resident {
     const { address, def } = this.#o
     const refuse = (error: TroupeError) => this.#refuse(received, error, group)
     if (letter !== undefined && 'unreadable' in letter.content) return refuse(letter.content.unreadable)
+    const mends = envelope.kind === 'operator' && envelope.order.kind !== 'start'
+    if (this.#diverged !== undefined && !mends) return refuse(this.#diverged)
     if (envelope.kind === 'view') {
       if (envelope.fenced) group.forced = true
       group.releases.push(() => route(this.#shown()))
@@ -792,6 +822,11 @@ function refusal(address: Address, cause: Error): TroupeError {
   const what = `the journal refused a step of '${address}': ${cause.message}`
   // Asking again would meet the same refusal; nothing was stored.
   return cause instanceof MessageTooLarge ? new MessageTooLarge(what, {}, cause) : new LogUnavailable(what, {}, cause)
+}
+
+function divergence(address: Address, error: TroupeError): StateDiverged {
+  const what = `${error.message}; nodes with the code that recorded it can serve it, or an operator resets '${address}'`
+  return new StateDiverged(what, error.details, error)
 }
 
 function newGroup(): Group {
