@@ -71,4 +71,48 @@ export const job = defineActor(workerSays, {
   }),
 })
 
-export const actors = [ledger, job]
+/** Money moves by sends between actors, so a lost or repeated one shows in the total. */
+export const accountSays = protocol('account', {
+  events: {
+    open: z.object({ cents: z.number() }),
+    transfer: z.object({ to: z.string(), cents: z.number(), n: z.number() }),
+    credit: z.object({ cents: z.number(), from: z.string(), n: z.number() }),
+  },
+})
+export const account = defineActor(accountSays, {
+  logic: setup({
+    types: accountSays.types<{
+      key: string
+      cents: number
+      ordered: number
+      seen: Record<string, number>
+      swaps: number
+    }>(),
+  }).createMachine({
+    context: ({ input }) => ({ key: input.key, cents: 0, ordered: 0, seen: {}, swaps: 0 }),
+    on: {
+      open: { actions: assign({ cents: ({ context, event }) => context.cents + event.cents }) },
+      transfer: {
+        actions: [
+          assign({
+            cents: ({ context, event }) => context.cents - event.cents,
+            ordered: ({ context }) => context.ordered + 1,
+          }),
+          accountSays.sendTo(
+            ({ event }) => event.to,
+            ({ context, event }) => ({ type: 'credit', cents: event.cents, from: context.key, n: context.ordered }),
+          ),
+        ],
+      },
+      credit: {
+        actions: assign({
+          cents: ({ context, event }) => context.cents + event.cents,
+          seen: ({ context, event }) => ({ ...context.seen, [event.from]: event.n }),
+          swaps: ({ context, event }) => context.swaps + (event.n > (context.seen[event.from] ?? 0) ? 0 : 1),
+        }),
+      },
+    },
+  }),
+})
+
+export const actors = [ledger, job, account]

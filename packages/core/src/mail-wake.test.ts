@@ -3,6 +3,7 @@ import { assign, setup } from 'xstate'
 import { z } from 'zod'
 import { Subjects } from './address.ts'
 import { createSystem, defineActor, memory, protocol, type System } from './index.ts'
+import type { Backend, Bus, Connection } from './ports.ts'
 import { decodeRecord, type JournalRecord } from './step.ts'
 import { type ManualClock, manualClock } from './testing/manual-clock.ts'
 
@@ -45,9 +46,24 @@ async function meanwhile<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
   return ended
 }
 
-async function start(): Promise<{ clock: ManualClock; node: (name: string) => Promise<System> }> {
+/** The methods of a bus, to be replaced one by one. */
+const busOf = (bus: Bus): Bus => ({
+  publish: (subject, data, options) => bus.publish(subject, data, options),
+  subscribe: (subject, handler, options) => bus.subscribe(subject, handler, options),
+  openReply: (listener) => bus.openReply(listener),
+  flush: () => bus.flush(),
+  get connected() {
+    return bus.connected
+  },
+  onConnection: (listener) => bus.onConnection(listener),
+})
+
+async function start(
+  change: (connection: Connection) => Connection = (connection) => connection,
+): Promise<{ clock: ManualClock; node: (name: string) => Promise<System> }> {
   const clock = manualClock(1_700_000_000_000)
-  const backend = memory()
+  const world = memory()
+  const backend: Backend = { kind: 'memory', connect: async (options) => change(await world.connect(options)) }
   return {
     clock,
     node: (name) => meanwhile(clock, createSystem({ actors: [alarm], backend, node: name, shards: 4, clock })),
@@ -109,4 +125,23 @@ test('a timer whose node died fires at the next owner, also when it fell due whi
   await pass(clock, 5 * MINUTE)
   expect((await meanwhile(clock, b.get(alarm, 'x').snapshot())).context.rings).toHaveLength(1)
   await meanwhile(clock, b.drain())
+})
+
+test('mail whose notice was lost is found by the next list', async () => {
+  const { clock, node } = await start((connection) => ({
+    ...connection,
+    bus: {
+      ...busOf(connection.bus),
+      subscribe: (subject, handler, options) =>
+        connection.bus.subscribe(subject, subject.includes('.w.') ? () => {} : handler, options),
+    },
+  }))
+  const a = await node('a')
+  await pass(clock, 1_000)
+  await meanwhile(clock, a.get(alarm, 'x').deliver({ type: 'set' }))
+  await pass(clock, 3_000)
+  expect(await recordsOf(a, 'x')).toEqual([])
+  await pass(clock, 3_000)
+  expect((await meanwhile(clock, a.get(alarm, 'x').snapshot())).value).toBe('waiting')
+  await meanwhile(clock, a.drain())
 })
