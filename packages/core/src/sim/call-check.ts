@@ -65,6 +65,9 @@ function checkCall(ledger: Ledger, call: Call, found: Found): void {
   if (ENDS.has(code) && (found.ended.get(to) ?? Infinity) >= records) {
     ledger.report(7, `${what} was told ${code} of an actor that has not ended`)
   }
+  if (code === 'Timeout' && recorded === undefined && ended.at < deadline - LATE_MS) {
+    ledger.report(8, `${what} was told Timeout ${Math.round(deadline - ended.at)} ms before its deadline`)
+  }
   const applied = own.some(({ step }) => step.outcome === 'applied')
   if (outcome.applied === 'no' && applied) ledger.report(1, `${what} was told ${code}, not applied, and was applied`)
 }

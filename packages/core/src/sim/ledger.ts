@@ -13,7 +13,7 @@
  *  8. Every call ends before its deadline, with an answer or a typed error.
  *  9. After healing, everything that was open ends, and new commands are answered.
  * 10. A timer fires never early and once.
- * 11. A send is applied once, after the step that made it.
+ * 11. A send is applied once, after the step that made it, and the sends of one actor to another in their order.
  * 12. A write effect runs at most once; no effect has two results.
  * 13. A look shows no less than what was acknowledged before it was asked for.
  * 14. No error escapes into the process.

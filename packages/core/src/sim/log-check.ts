@@ -134,9 +134,14 @@ function checkSends(ledger: Ledger): void {
     }
   }
   for (const [from, { sends }] of senders) {
+    const latest = new Map<string, number>()
     for (const { n, to, placed } of sends) {
       const came = received.get(`${to} < ${from}:${n}`) ?? []
       received.delete(`${to} < ${from}:${n}`)
+      const at = came[0] === undefined ? 0 : came[0].at * 1_000 + came[0].record.steps.indexOf(came[0].step)
+      if (at > 0 && at < (latest.get(to) ?? 0))
+        ledger.report(11, `send ${n} of ${from} came to ${to} after a later one`)
+      latest.set(to, Math.max(at, latest.get(to) ?? 0))
       if (came.length > 1) ledger.report(11, `send ${n} of ${from} was taken ${came.length} times by ${to}`)
       if (came.length === 0 && !over.has(to)) ledger.report(11, `send ${n} of ${from} never came to ${to}`)
       const early = came.find(({ at }) => at <= placed.at)

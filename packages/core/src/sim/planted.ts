@@ -8,20 +8,23 @@ import { MailboxFull, toWire } from '../errors.ts'
 import { LogicHost } from '../logic-host.ts'
 import { Mailbox } from '../mailbox.ts'
 import { Membership } from '../membership.ts'
-import type { JournalEntry } from '../ports.ts'
+import type { JournalEntry, MailEntry } from '../ports.ts'
 import { Settlement } from '../settlement.ts'
 import { ShardHost } from '../shard-host.ts'
 import { askIdOf, decodeRecord, type JournalRecord } from '../step.ts'
+import { unpackWire } from '../wire.ts'
 import {
   lastOf,
   type Planted,
   replace,
   rewritten,
   withJournal,
+  withMail,
   withPublish,
   withRecords,
   withStore,
 } from './planting.ts'
+import type { SimProcess } from './process.ts'
 
 export const PLANTS: { readonly [name: string]: () => Planted } = {
   // ── The fence ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -67,6 +70,7 @@ export const PLANTS: { readonly [name: string]: () => Planted } = {
   'the epoch of the log is not looked at': () => ({
     wrap: (connection) => withRecords(connection, { shown: (record) => ({ ...record, epoch: 0 }) }, hashOfBytes),
     undo: alwaysValid(),
+    faults: { events: OFTEN_ALONE },
     by: 4,
   }),
 
@@ -107,7 +111,11 @@ export const PLANTS: { readonly [name: string]: () => Planted } = {
     }
   },
 
-  'a lease that has run out is still trusted': () => ({ undo: alwaysValid(), by: 13 }),
+  'a lease that has run out is still trusted': () => ({
+    undo: alwaysValid(),
+    faults: { events: OFTEN_ALONE },
+    by: 13,
+  }),
 
   // ── What is told, and when ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -230,28 +238,51 @@ export const PLANTS: { readonly [name: string]: () => Planted } = {
   'the settled mark covers commands that are still open': () => ({
     wrap: (connection) =>
       withPublish(connection, (bus, subject, data, options) => {
-        const changed = /\.i\./.test(subject)
-          ? rewritten(data, ({ client, n }) => ({ command: { client, n, settled: n - 1 } }))
+        const changed = /\.c\./.test(subject)
+          ? rewritten(data, ({ client, n }) => ({ command: { client, n, settled: n } }))
           : data
         bus.publish(subject, changed, options)
       }),
   }),
 
   'a send is forgotten when its node dies': () => {
-    const senders = new Map<string, Asker>()
+    const posts = new Map<string, SimProcess>()
     return {
-      undo: replace(Asker.prototype, 'ask', (real) => {
-        return async function (this: Asker, question) {
-          const { command, to } = question
-          if (command === undefined) return real.call(this, question)
-          const id = `${command.client}:${command.n} ${to}`
-          const first = senders.get(id) ?? this
-          senders.set(id, first)
-          return first === this ? real.call(this, question) : null
-        }
-      }),
+      wrap: (connection, process) =>
+        withMail(connection, (mail) => ({
+          store: async (subject, bytes, options) => {
+            const mine = sendsIn(bytes).filter((send) => (posts.get(send) ?? process) === process)
+            for (const send of mine) posts.set(send, process)
+            return mine.length > 0 ? mail.store(subject, bytes, options) : { kind: 'stored', position: 1 }
+          },
+        })),
+      faults: { events: OFTEN_DEAD, torn: 0.1, dropped: 0.1 },
     }
   },
+
+  'a letter is taken away when it is read instead of when it was applied': () => ({
+    wrap: (connection) =>
+      withMail(connection, (mail) => ({
+        read: async function* (pattern, options) {
+          for await (const entry of mail.read(pattern, options)) {
+            await mail.purge(entry.subject, entry.position).catch(() => undefined)
+            yield entry
+          }
+        },
+      })),
+    faults: { events: OFTEN_DEAD },
+  }),
+
+  'letters are read in another order': () => ({
+    wrap: (connection) =>
+      withMail(connection, (mail) => ({
+        read: async function* (pattern, options) {
+          const entries: MailEntry[] = []
+          for await (const entry of mail.read(pattern, options)) entries.push(entry)
+          yield* entries.toReversed()
+        },
+      })),
+  }),
 
   'a write that had begun runs again after a crash': () => ({
     wrap: (connection) => withRecords(connection, { shown: notBegun }, hashOfBytes),
@@ -349,6 +380,21 @@ export const PLANTS: { readonly [name: string]: () => Planted } = {
   'a shard that is given away is still served': () => ({
     undo: replace(ShardHost.prototype, 'close', () => async () => {}),
   }),
+}
+
+const OFTEN_ALONE = { kills: 0, pauses: 3, cuts: 14, outages: 0 }
+const OFTEN_DEAD = { kills: 12, pauses: 0, cuts: 0, outages: 0 }
+
+/** Names of the sends in one message of the mail. */
+function sendsIn(bytes: Uint8Array): readonly string[] {
+  const body: unknown = unpackWire(bytes)
+  const letters: unknown = Reflect.get(Object(body), 'letters')
+  return Array.isArray(letters)
+    ? letters.map((letter) => {
+        const { client, n } = Object(Reflect.get(Object(letter), 'command'))
+        return `${client}:${n}`
+      })
+    : []
 }
 
 function alwaysValid(): () => void {

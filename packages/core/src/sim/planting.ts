@@ -1,13 +1,16 @@
 /** How bugs are planted: between a process and its ports, or in place of a public method for the length of one run. */
-import type { Bus, Connection, Journal, JournalEntry, Store } from '../ports.ts'
+import type { Bus, Connection, Journal, JournalEntry, Mail, Store } from '../ports.ts'
 import { decodeRecord, encodeRecord, type JournalRecord } from '../step.ts'
 import { packWire, unpackWire } from '../wire.ts'
+import type { Faults } from './faults.ts'
 import type { SimProcess } from './process.ts'
 
 /** One run with a bug in it. */
 export interface Planted {
   readonly wrap?: (connection: Connection, process: SimProcess) => Connection
   readonly undo?: () => void
+  /** What brings it to light, when that is rare. */
+  readonly faults?: Partial<Faults>
   /** The invariant that must notice; by default any. */
   readonly by?: number
 }
@@ -45,6 +48,19 @@ export function withStore(connection: Connection, change: (store: Store) => Part
     watch: (pattern, listener) => store.watch(pattern, listener),
   }
   return { ...connection, store: { ...same, ...change(store) } }
+}
+
+export function withMail(connection: Connection, change: (mail: Mail) => Partial<Mail>): Connection {
+  const { mail } = connection
+  const same: Mail = {
+    streamId: mail.streamId,
+    store: (subject, bytes, options) => mail.store(subject, bytes, options),
+    schedule: (subject, bytes, options) => mail.schedule(subject, bytes, options),
+    read: (pattern, options) => mail.read(pattern, options),
+    waiting: (pattern) => mail.waiting(pattern),
+    purge: (subject, upTo) => mail.purge(subject, upTo),
+  }
+  return { ...connection, mail: { ...same, ...change(mail) } }
 }
 
 export function withPublish(
