@@ -20,6 +20,13 @@ export {
 } from './address.ts'
 export type { ChangesOptions } from './changes.ts'
 export { realClock } from './clock.ts'
+export {
+  type ClusterTree,
+  type ListedActor,
+  type ListedChild,
+  type ListedNode,
+  readClusterTree,
+} from './cluster-tree.ts'
 export { canonical, decode, encode, hashOf, type Json } from './codec.ts'
 export { type Effect, type EffectClass, type EffectContext, effect, type ResourceContext, resource } from './effect.ts'
 export { cryptoEntropy, seededEntropy } from './entropy.ts'

@@ -16,6 +16,7 @@
  * 5. A restored effect starts in `resume` only; a `write` effect that had begun is reported, never run again.
  */
 import { type AnyActorLogic, createActor } from 'xstate'
+import type { ListedChild } from './cluster-tree.ts'
 import { decode, encode, isFlat, type Json, type RefCodec } from './codec.ts'
 import { effectOf } from './effect.ts'
 import { LogicRefused, NotSerializable } from './errors.ts'
@@ -585,6 +586,22 @@ export class LogicHost implements HostSeam {
       output: plain(output),
       tags: tags instanceof Set ? [...tags].map(String) : [],
     }
+  }
+
+  /** What runs below the root, parents before their children. */
+  children(): readonly ListedChild[] {
+    const below = [...this.#actors].filter(([path]) => path !== '').sort(([a], [b]) => (a < b ? -1 : 1))
+    return below.map(([path, actor]) => {
+      const { status, value } = actor._snapshot
+      const effect = this.#effects.at(path)?.name
+      return {
+        path,
+        src: String(actor.src),
+        status,
+        ...(value !== undefined && { value: lenient(value, this.#refs) }),
+        ...(effect !== undefined && { effect }),
+      }
+    })
   }
 
   // ── Small parts ─────────────────────────────────────────────────────────────────────────────────────────────────────

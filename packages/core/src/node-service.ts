@@ -2,13 +2,15 @@
  * What a node tells about itself to any NATS client, in JSON: `status` of one node, and where an address lives.
  *
  *     tr.<ns>.n.<node>.status      {}            → node, durability, shards, residents, view
+ *     tr.<ns>.n.<node>.tree        {}            → its actors in memory with their children and states
  *     tr.<ns>.n.any.locate         {type, key}   → address, shard, command and journal subjects
  */
 import { type Address, addressOf, type ShardName, type Subjects } from './address.ts'
+import { LISTED_TREES, type ListedActor, type ListedNode } from './cluster-tree.ts'
 import { InvalidAddress } from './errors.ts'
 import type { ServiceInfo } from './micro-service.ts'
 import type { View } from './placement.ts'
-import type { BusMessage, Durability } from './ports.ts'
+import { type BusMessage, type Durability, PAYLOAD_BYTES } from './ports.ts'
 
 export interface NodeFacts {
   readonly node: string
@@ -21,6 +23,7 @@ export interface NodeFacts {
   readonly view: () => View
   readonly shards: () => readonly ShardName[]
   readonly residents: () => readonly Address[]
+  readonly trees: (limit: number) => readonly ListedActor[]
 }
 
 /** Residents beyond this many are counted and not listed. */
@@ -41,6 +44,11 @@ export function nodeService(facts: NodeFacts): ServiceInfo {
         handle: () => json({ v: 1, node, durability, types, ...statusOf(facts) }),
       },
       {
+        name: 'tree',
+        subject: subjects.node(node, 'tree'),
+        handle: () => json(treeOf(facts)),
+      },
+      {
         name: 'locate',
         subject: subjects.node('any', 'locate'),
         queue: 'nodes',
@@ -53,6 +61,16 @@ export function nodeService(facts: NodeFacts): ServiceInfo {
 function statusOf({ shards, residents, view }: NodeFacts) {
   const here = residents()
   return { shards: shards(), residents: here.length, actors: here.slice(0, LISTED), view: view() }
+}
+
+/** As many trees as one message holds. */
+function treeOf({ node, shards, residents, trees }: NodeFacts): ListedNode & { readonly v: 1 } {
+  const all = residents().length
+  for (let limit = Math.min(all, LISTED_TREES); ; limit = Math.floor(limit / 2)) {
+    const actors = trees(limit)
+    const listing = { v: 1, node, shards: shards(), actors, more: all - actors.length } as const
+    if (limit === 0 || json(listing).length <= PAYLOAD_BYTES) return listing
+  }
 }
 
 function locate({ subjects, shardOf }: NodeFacts, { data }: BusMessage) {

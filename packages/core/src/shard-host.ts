@@ -12,6 +12,7 @@
 import type { AnyActorDef } from './actor.ts'
 import { type Address, type ShardName, type Subjects, shardOf, splitAddress, token } from './address.ts'
 import type { Transport } from './asker.ts'
+import type { ListedActor } from './cluster-tree.ts'
 import { hashOf, type Json } from './codec.ts'
 import { type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
@@ -138,6 +139,12 @@ export class ShardHost {
 
   get residents(): readonly Address[] {
     return [...this.#residents.keys()]
+  }
+
+  /** The actors in memory with their children, as operators see them. */
+  trees(limit: number): readonly ListedActor[] {
+    const some = [...this.#residents].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, limit)
+    return some.map(([address, resident]) => ({ ...resident.listing(), shard: this.shardOf(address) }))
   }
 
   /** Activates what the last owner left open. The heads may be stale: activation itself reads the leader. */

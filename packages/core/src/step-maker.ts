@@ -90,6 +90,10 @@ export class StepMaker {
   get settlement(): Settlement {
     return this.#settlement
   }
+  /** Number of the last step. */
+  get seq(): number {
+    return this.#seq
+  }
   /** Time of the last step. */
   get at(): number {
     return this.#at

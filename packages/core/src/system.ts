@@ -10,6 +10,7 @@ import type { ActorDef, AnyActorDef } from './actor.ts'
 import { type Address, addressOf, type ShardName, Subjects, splitAddress } from './address.ts'
 import { Asker, type Transport } from './asker.ts'
 import { realClock } from './clock.ts'
+import { type ClusterTree, readClusterTree } from './cluster-tree.ts'
 import { decode, hashOf } from './codec.ts'
 import { type DeadLetter, readDeadLetters } from './dead-letter.ts'
 import { Deliveries } from './deliveries.ts'
@@ -115,6 +116,8 @@ export interface System extends AsyncDisposable {
   start(actor: Addressed, options?: OrderOptions): Promise<void>
   reset(actor: Addressed, options?: OrderOptions): Promise<void>
   destroy(actor: Addressed, options?: OrderOptions): Promise<void>
+  /** Nodes, their shards, the actors in their memory and the children of those, as they are now. */
+  actors(options?: { readonly timeoutMs?: number }): Promise<ClusterTree>
   /** What happens to an actor's life: started, failed and what became of it, moved, ended. From its log, from now on. */
   watch(actor: Addressed, options?: WatchOptions): AsyncIterable<LifeFact>
   /** The node that holds an actor's shard now, as far as this node knows. */
@@ -298,6 +301,7 @@ class RunningSystem implements System {
         view: () => membership.view,
         shards: () => membership.openShards,
         residents: () => this.#host.residents,
+        trees: (limit) => this.#host.trees(limit),
       }),
     )
     await membership.join()
@@ -340,6 +344,10 @@ class RunningSystem implements System {
     } finally {
       takeBack()
     }
+  }
+
+  actors({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<ClusterTree> {
+    return readClusterTree(this.connection, this.#subjects, this.#parts.clock, timeoutMs)
   }
 
   watch(actor: Addressed, options: WatchOptions = {}): AsyncIterable<LifeFact> {

@@ -22,6 +22,7 @@
 import type { AnyActorDef } from './actor.ts'
 import { type Address, token } from './address.ts'
 import { append } from './append.ts'
+import type { ListedActor } from './cluster-tree.ts'
 import { HASH_VERSION, hashOf, hashOfBytes, type Json } from './codec.ts'
 import { bytesAsData, type DeadLetter, reasonOf } from './dead-letter.ts'
 import { answerToWire, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
@@ -289,6 +290,19 @@ export class Resident {
       await this.#commit(group, undefined)
     }
     this.#lose(new Moved(`'${this.#o.address}' moves to another node`))
+  }
+
+  /** What operators are shown. */
+  listing(): Omit<ListedActor, 'shard'> {
+    const { host, settlement } = this.#maker
+    return {
+      actor: this.#o.address,
+      life: this.#phase === 'paused' ? 'resting' : this.#diverged === undefined ? settlement.life.kind : 'diverged',
+      seq: this.#maker.seq,
+      value: host?.stateValue() ?? null,
+      failures: settlement.failures.length + settlement.childFailures.length,
+      children: host?.children() ?? [],
+    }
   }
 
   /** True when leaving memory loses nothing that nobody else would take up. */

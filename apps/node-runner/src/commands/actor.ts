@@ -1,11 +1,12 @@
-/** `troupe actor ls|show`: actors as the log knows them, with no node asked. */
-import { type Address, splitAddress } from '@troupe/core'
+/** `troupe actor ls|show`: actors as the log knows them, with no node asked; `actor tree` asks the nodes. */
+import { type Address, readClusterTree, realClock, splitAddress } from '@troupe/core'
 import { type Activation, type ActorState, decodeRecord } from '@troupe/core/replay'
 import { Command } from 'commander'
+import { clusterText } from '../cluster-text.ts'
 import { type OpenLog, withLog } from '../open-log.ts'
 import { type ReadOptions, readOptions } from '../options.ts'
 import { answer, envelope, table, timeText } from '../output.ts'
-import { Problem } from '../problem.ts'
+import { EXIT, Problem } from '../problem.ts'
 
 interface ListOptions extends ReadOptions {
   readonly type?: string
@@ -22,12 +23,13 @@ interface Shown {
 }
 
 export function actorCommand(): Command {
-  const actor = new Command('actor').description('actors as the log knows them')
+  const actor = new Command('actor').description('actors, from the log and from the nodes')
   readOptions(actor.command('ls')).description('all actors').option('--type <type>', 'those of one type').action(list)
   readOptions(actor.command('show'))
     .description('the newest recorded state of one')
     .argument('<address>', 'type/key')
     .action(show)
+  readOptions(actor.command('tree')).description('nodes, shards, actors in memory and their children, now').action(tree)
   return actor
 }
 
@@ -51,6 +53,19 @@ function show(text: string, { json, ...options }: ReadOptions): Promise<void> {
     const shown = await newestOf(log, addressIn(text))
     const { state } = await log.index()
     answer(json, envelope('Actor', state, [shown]), state, () => shownText(shown))
+  })
+}
+
+function tree({ json, ...options }: ReadOptions): Promise<void> {
+  return withLog(options, async (log) => {
+    const { nodes, missing } = await readClusterTree(log.connection, log.subjects, realClock())
+    const { state } = await log.index()
+    const found = envelope('ActorTree', state, nodes, missing.length === 0)
+    answer(json, { ...found, missingNodes: missing }, state, () => clusterText(nodes))
+    if (nodes.length === 0 && missing.length === 0) process.stderr.write('no node is running\n')
+    if (missing.length === 0) return
+    process.stderr.write(`warning: no answer from ${missing.join(', ')}\n`)
+    process.exitCode = EXIT.partial
   })
 }
 
