@@ -71,10 +71,12 @@ test('@troupe/core/replay', () => {
 
 test('@troupe/core/testing', () => {
   expect(namesOf(testing)).toEqual([
+    'SimulationFailed',
     'eventually',
     'manualClock',
     'mock',
     'natsServer',
+    'simulate',
     'testNamespace',
     'withMockedService',
   ])

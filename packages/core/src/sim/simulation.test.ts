@@ -4,7 +4,7 @@ import { cryptoEntropy } from '../entropy.ts'
 import { again, runSeed } from './run.ts'
 
 /** What a run of the tests may spend here, and what it must at least have seen. */
-const BUDGET_MS = 20_000
+const BUDGET_MS = 40_000
 const MOST_SEEDS = 200
 const LEAST_SEEDS = 50
 

@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly guest?: (client: SimClient) => Promise<void>
   /** Runs on every client when the world is healthy: what must work now. */
   readonly afterHeal?: (client: SimClient) => Promise<void>
+  /** Types whose actors never come to rest. */
+  readonly restless?: readonly string[]
   readonly wrap?: SimServerOptions['wrap']
   /** Runs when the nodes are gone, before the checks. */
   readonly onEnd?: () => void
@@ -134,9 +136,8 @@ export class World {
     this.#heal()
     if (!(await this.#patiently(worked))) return this.ledger.report(9, 'the workload does not end after healing')
     const quiet = () =>
-      this.ledger.open().length + this.ledger.waiting().length === 0 && [...this.#guests].every(({ alive }) => !alive)
-    if (!(await this.#patiently(quiet)))
-      this.ledger.report(9, `still open after healing: ${this.ledger.open().join('; ')}`)
+      this.#open().length + this.ledger.waiting().length === 0 && [...this.#guests].every(({ alive }) => !alive)
+    if (!(await this.#patiently(quiet))) this.ledger.report(9, `still open after healing: ${this.#open().join('; ')}`)
     if (afterHeal === undefined) return
     if (!(await this.#patiently(this.#all(clients, afterHeal))))
       this.ledger.report(9, 'what must work after healing does not')
@@ -153,6 +154,10 @@ export class World {
     work(client).then(done, (error: unknown) => {
       this.ledger.report(9, `the work of ${client.name} failed: ${describe(error)}`)
     })
+  }
+
+  #open(): readonly string[] {
+    return this.ledger.open(this.#o.restless)
   }
 
   #patiently(done: () => boolean): Promise<boolean> {

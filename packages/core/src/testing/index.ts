@@ -1,4 +1,8 @@
 /** `@troupe/core/testing`: what tests of users need; free of any test framework. */
+export type { SimClient } from '../sim/client.ts'
+export type { Faults } from '../sim/faults.ts'
+export { type Simulation, SimulationFailed, simulate } from '../sim/simulate.ts'
+export type { Report as SimulationReport } from '../sim/world.ts'
 export { eventually } from './eventually.ts'
 export { type ManualClock, manualClock } from './manual-clock.ts'
 export { type Mock, mock, withMockedService } from './mocked-service.ts'

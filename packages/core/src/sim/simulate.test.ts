@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { defineActor, protocol } from '../index.ts'
+import { type SimClient, SimulationFailed, simulate } from '../testing/index.ts'
+
+const says = protocol('seats', {
+  events: { book: z.object({ seat: z.number(), by: z.string() }), list: z.object({}) },
+  replies: { book: z.boolean(), list: z.record(z.string(), z.string()) },
+})
+interface Seats {
+  readonly [seat: string]: string
+}
+
+test('a user simulates an actor: no seat is sold twice, whatever dies', { timeout: 30_000 }, async () => {
+  const nothing: Seats = {}
+  const hall = defineActor(says, {
+    logic: says.handlers(nothing, {
+      book: (taken, { seat, by }) =>
+        seat in taken ? { state: taken, reply: false } : { state: { ...taken, [seat]: by }, reply: true },
+      list: (taken) => ({ state: taken, reply: taken }),
+    }),
+  })
+  for (let seed = 0; seed < 10; seed++) {
+    const booked = new Map<number, string>()
+    await simulate({
+      seed,
+      actors: [hall],
+      workload: async (client) => {
+        for (let n = 0; client.disturbed; n++) {
+          const [seat, idempotencyKey] = [Math.floor(client.random() * 30), `${client.name}-${n}`]
+          const mine = await client
+            .get(hall, 'main')
+            .ask({ type: 'book', seat, by: client.name }, { timeoutMs: 1_000, idempotencyKey })
+            .catch(() => false)
+          if (mine) {
+            expect(booked.has(seat)).toBe(false)
+            booked.set(seat, client.name)
+          }
+          await client.sleep(50)
+        }
+      },
+      afterHeal: async (client) => {
+        const taken = await client.get(hall, 'main').ask({ type: 'list' })
+        for (const [seat, by] of booked) expect(taken[seat]).toBe(by)
+      },
+    })
+  }
+})
+
+test('an actor whose steps depend on something outside is found out', { timeout: 30_000 }, async () => {
+  let calls = 0
+  const impure = defineActor(says, {
+    logic: says.handlers(
+      {},
+      {
+        book: (taken, { seat }) => ({ state: { ...taken, [seat]: `call ${++calls}` }, reply: true }),
+        list: (taken) => ({ state: taken, reply: {} }),
+      },
+    ),
+  })
+  const workload = async (client: SimClient): Promise<void> => {
+    const { name } = client
+    for (let seat = 0; client.disturbed; seat++) {
+      await client.get(impure, 'main').ask({ type: 'book', seat, by: name }, { timeoutMs: 1_000 })
+    }
+  }
+  const run = simulate({ seed: 1, actors: [impure], faults: 'none', disturbedMs: 50, workload })
+  await expect(run).rejects.toThrow(SimulationFailed)
+  await expect(run).rejects.toThrow(/does not fold/)
+})
