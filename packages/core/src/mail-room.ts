@@ -48,7 +48,9 @@ export class MailRoom {
 
   /** Call it before anything of the shard is listed: what is stored from now on is noticed. */
   open(shard: ShardName): Subscription {
-    const { connection, subjects } = this.#o
+    const { connection, subjects, shardOf } = this.#o
+    // Another owner may have planned otherwise since.
+    for (const address of this.#planned.keys()) if (shardOf(address) === shard) this.#planned.delete(address)
     const subscription = connection.bus.subscribe(subjects.notices(shard), (message) => {
       const notice = noticeIn(message)
       if (notice !== undefined) this.#found(notice)
@@ -66,9 +68,11 @@ export class MailRoom {
 
   // ── What waits ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Where mail is known to lie for an actor that has not consumed it. */
-  dueFor(address: Address): number | undefined {
-    return this.#due.get(address)
+  /** Announces what is known to wait for an actor, as a list would. */
+  announce(address: Address): void {
+    const position = this.#due.get(address)
+    if (position !== undefined) this.#o.onMail(address, position)
+    if (this.#woken.has(address)) this.#o.onWakeUp(address)
   }
 
   #found({ subject, position }: MailNotice): void {
@@ -178,9 +182,9 @@ export class MailRoom {
 
   /** @returns whether the actor will be woken at `due` or earlier, whoever lives then */
   async planWakeUp(address: Address, due: number): Promise<boolean> {
+    const { connection, subjects, shardOf, entropy, clock } = this.#o
     const planned = this.#planned.get(address)
-    if (planned !== undefined && planned <= due) return true
-    const { connection, subjects, shardOf, entropy } = this.#o
+    if (planned !== undefined && planned <= due && planned > clock.now()) return true
     const shard = shardOf(address)
     const outcome = await connection.mail.schedule(subjects.schedule(shard, address, WAKE_ID), new Uint8Array(), {
       id: `wake.${entropy.hex(96)}`,

@@ -80,9 +80,7 @@ export class ShardHost {
       isOpen: (shard) => this.#shards.has(shard),
       onMail: (address, position) => this.#wake(address)?.mailAt(position),
       onWakeUp: (address) => {
-        const known = this.#residents.has(address)
-        this.#wake(address)
-        if (known) this.#room.awake(address)
+        if (this.#wake(address)?.awake === true) this.#room.awake(address)
       },
       onLog,
     })
@@ -255,7 +253,8 @@ export class ShardHost {
         if (this.#residents.get(address) === resident) this.#residents.delete(address)
         if (why.code !== 'Moved' && why.code !== 'SystemStopped')
           onLog('actor lost', { address, code: why.code, why: why.message })
-        if (why.code === 'Moved' && !fenced) this.#wakeForMail(address)
+        // What came while it left would wait for the next list.
+        if (why.code === 'Moved' && !fenced) this.#room.announce(address)
         if (fenced) onDoubt(shard)
         if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, open)
       },
@@ -311,12 +310,6 @@ export class ShardHost {
   #wake(address: Address): Resident | undefined {
     if (!this.#o.valid() || !this.#o.defs.has(splitAddress(address).type)) return undefined
     return this.#resident(address, { correlation: `mail:${address}`, causation: `mail:${address}` })
-  }
-
-  /** What came while it left would wait for the next list. */
-  #wakeForMail(address: Address): void {
-    const position = this.#room.dueFor(address)
-    if (position !== undefined) this.#wake(address)?.mailAt(position)
   }
 
   #publish(reply: string | undefined, answer: WireAnswer, asJson: boolean): void {

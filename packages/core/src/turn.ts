@@ -315,6 +315,11 @@ export class Resident {
     return !busy && open === 0 && !running && this.#lastActive <= monotonic && this.#o.def.persistence !== 'volatile'
   }
 
+  /** Its timers are armed and it is not about to leave. */
+  get awake(): boolean {
+    return this.#phase === 'running' && !this.#draining
+  }
+
   /** When its next timer is due; one that is far away must be left to a wake-up before the actor leaves memory. */
   get nextDue(): number | undefined {
     const { kind } = this.#settlement.life
