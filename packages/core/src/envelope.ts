@@ -40,6 +40,7 @@ export type Envelope = { readonly v: typeof ENVELOPE_VERSION; readonly to: Addre
       readonly kind: 'operator'
       readonly order: Order
       readonly command: CommandId & { readonly settled: number }
+      readonly key?: string
       readonly remainingMs?: number
     }
 )
@@ -83,9 +84,13 @@ export function envelopeIn(value: unknown, to: Address, freshId: () => string): 
     const order = orderIn(body['order'])
     const command = commandIn(body['command'], to)
     if (order === undefined || command === undefined) {
-      throw new InvalidEvent(`an order to '${to}' needs order: { kind: start | reset | destroy } and a command`)
+      throw new InvalidEvent(
+        `an order to '${to}' needs order: { kind: start | restart | reset | destroy } and a command`,
+      )
     }
-    return { v: 1, kind: 'operator', to, cause, order, command, ...optional('remainingMs', count(body['remainingMs'])) }
+    const key = optional('key', keyIn(body['key'], to))
+    const remaining = optional('remainingMs', count(body['remainingMs']))
+    return { v: 1, kind: 'operator', to, cause, order, command, ...key, ...remaining }
   }
   if (body['kind'] === 'view') return { v: 1, kind: 'view', to, cause, fenced: body['fenced'] === true }
   const event = record(body['event'])

@@ -51,10 +51,18 @@ export { type AnySchema, type In, type Out, parse, type Schemas } from './schema
 export type { JournalRecord, Step, StepId } from './step.ts'
 export type { Decision } from './supervision.ts'
 export {
+  type ChildStatus,
+  type SupervisedChild,
+  type SupervisorDef,
+  type SupervisorSpec,
+  supervisor,
+} from './supervisor.ts'
+export {
   type Addressed,
   createSystem,
   type GetOptions,
   type OrderOptions,
+  type SupervisorRef,
   type System,
   type SystemOptions,
 } from './system.ts'

@@ -588,6 +588,12 @@ export class LogicHost implements HostSeam {
     }
   }
 
+  /** State value of the root for operators: null for logic without states. */
+  get rootValue(): Json {
+    const { value } = this.#root._snapshot
+    return value === undefined ? null : lenient(value, this.#refs)
+  }
+
   /** What runs below the root, parents before their children. */
   children(): readonly ListedChild[] {
     const below = [...this.#actors].filter(([path]) => path !== '').sort(([a], [b]) => (a < b ? -1 : 1))

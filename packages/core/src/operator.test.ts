@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { createSystem, defineActor, effect, memory, packWire, protocol, unpackWire } from './index.ts'
 import { ActorReplay } from './replay/actor-replay.ts'
 import { TOMBSTONE_MS } from './settlement.ts'
-import { fateOfTree } from './supervision.ts'
+import { fateOfTree, type Order } from './supervision.ts'
 import { eventually } from './testing/eventually.ts'
 import { Stage, world } from './testing/stage.ts'
 
@@ -52,7 +52,7 @@ function parts(more: { intensity?: number; restart?: 'temporary' } = {}) {
 
 describe('operator: what an order does to the tree', () => {
   test('a tombstone leaves none, a reset makes a new one, a start brings back what has ended', () => {
-    const fates = (order: 'start' | 'reset' | 'destroy') =>
+    const fates = (order: Order['kind']) =>
       [
         ['active', 'active'],
         ['quarantined', 'active'],
@@ -63,6 +63,7 @@ describe('operator: what an order does to the tree', () => {
         ['quarantined', undefined],
       ].map(([life, status]) => fateOfTree(order, life ?? '', status))
     expect(fates('start')).toEqual(['same', 'kept', 'kept', 'new', 'new', 'new', 'new'])
+    expect(fates('restart')).toEqual(['kept', 'kept', 'kept', 'new', 'new', 'new', 'new'])
     expect(new Set(fates('reset'))).toEqual(new Set(['new']))
     expect(new Set(fates('destroy'))).toEqual(new Set(['none']))
   })
@@ -97,6 +98,24 @@ describe('operator: start', () => {
     await expect(ref.ask({ type: 'add' })).rejects.toMatchObject({ code: 'ActorDone' })
     await system.start(ref)
     expect(await ref.snapshot()).toMatchObject({ status: 'active', value: 'idle', context: { n: 0 } })
+  })
+})
+
+describe('operator: restart', () => {
+  test('effects begin again, the state stays, open asks stay open; one key is one order, another under it is refused', async () => {
+    const { job, runs } = parts()
+    const stage = await new Stage({ def: job, ...(await world()) }).activate()
+    const waiting = stage.ask({ type: 'wait' })
+    stage.ask({ type: 'add' })
+    stage.ask({ type: 'work' })
+    await stage.quiet()
+    const told = [1, 2].map((n) => stage.order({ kind: 'restart' }, { client: `op-${n}`, key: 'once' }))
+    const other = stage.order({ kind: 'reset' }, { client: 'op-3', key: 'once' })
+    await stage.quiet()
+    expect([...told, other].map(({ outcome }) => outcome)).toEqual([null, null, 'IdempotencyMismatch'])
+    expect(runs).toMatchObject([{ aborted: true }, { attempt: 2, aborted: false }])
+    expect(waiting.outcome).toBeUndefined()
+    expect(await stage.context()).toEqual({ n: 1 })
   })
 })
 

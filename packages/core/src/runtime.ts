@@ -1,8 +1,10 @@
 /** What effects may use of the system that runs them. Bridges (Python pools, model calls) are written against this alone. */
-import type { Subjects } from './address.ts'
+import type { Address, Subjects } from './address.ts'
 import type { Overrides } from './overrides.ts'
 import type { Bus, Clock, Entropy } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
+import type { Order } from './supervision.ts'
+import type { LifeFact, WatchOptions } from './watch.ts'
 
 export interface AskOptions {
   /** Whole time the caller waits. @defaultValue 5_000 */
@@ -26,6 +28,20 @@ export interface Shared {
   close(): void
 }
 
+/** The lives of other actors, for what supervises them. */
+export interface Lives {
+  watch(address: Address, options: WatchOptions): AsyncIterable<LifeFact>
+  /** Resolves when the order is committed. The same key is the same order, however often it is given. */
+  order(address: Address, order: Order, options: OrderCall): Promise<void>
+}
+
+export interface OrderCall {
+  readonly key: string
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+  readonly cause: Cause
+}
+
 export interface EffectRuntime {
   readonly namespace: string
   readonly node: string
@@ -39,6 +55,8 @@ export interface EffectRuntime {
   readonly entropy: Entropy
   /** What runs in the place of effects of this system; a stand-in for a runtime needs none. */
   readonly effects?: Overrides
+  /** Absent in stand-ins. */
+  readonly lives?: Lives
   /** The node's one instance of `Class` under this name. */
   shared<T extends Shared>(Class: new (runtime: EffectRuntime, name: string) => T, name: string): T
   /** @returns the reply as declared by the protocol; typed by the caller, who holds the protocol. */

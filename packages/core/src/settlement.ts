@@ -231,9 +231,10 @@ export class Settlement {
       if (client.asks > 0) this.#forgetSettledAsks(command.client, command.settled, step.at)
     }
     const ask = askIdOf(command)
-    if (command.key !== undefined && 'event' in step.input) {
+    const said = saidIn(step.input)
+    if (command.key !== undefined && said !== undefined) {
       this.#keys.delete(command.key)
-      this.#keys.set(command.key, { payload: hashOf(step.input.event), ask, at: step.at })
+      this.#keys.set(command.key, { payload: hashOf(said), ask, at: step.at })
     }
     const type = eventType(step.input)
     if (command.wants === 'reply') {
@@ -379,6 +380,12 @@ const numberOf = (ask: string): number => Number(ask.slice(ask.lastIndexOf(':') 
 /** JSON does not keep the order of keys that look like numbers. */
 function byTime<T extends { readonly at: number }>(entries: { readonly [name: string]: T }): [string, T][] {
   return Object.entries(entries).sort(([, a], [, b]) => a.at - b.at)
+}
+
+/** What an idempotency key stands for. */
+function saidIn(input: Step['input']): Json | undefined {
+  if (input.kind === 'operator') return input.order
+  return 'event' in input ? input.event : undefined
 }
 
 export function eventType(input: Step['input']): string {

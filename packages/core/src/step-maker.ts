@@ -272,7 +272,9 @@ export class StepMaker {
       for (const ask of to === 'all' ? open : open.slice(0, 1)) tell({ ask, reply })
     }
     if (command?.wants === 'commit') tell({ ask: askIdOf(command) })
-    const ends = outcome.status !== 'active' || (input.kind === 'operator' && input.order !== 'start')
+    const ends =
+      outcome.status !== 'active' ||
+      (input.kind === 'operator' && (input.order === 'reset' || input.order === 'destroy'))
     if (ends) for (const ask of [...this.#openAsks(), ...own]) tell(this.#unanswered(ask))
     return [...answers.values()]
   }

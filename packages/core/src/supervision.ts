@@ -124,18 +124,18 @@ export interface Order {
   readonly kind: (typeof ORDERS)[number]
   readonly reason?: string
 }
-export const ORDERS = ['start', 'reset', 'destroy'] as const
+export const ORDERS = ['start', 'restart', 'reset', 'destroy'] as const
 
 /** `same`: untouched; `kept`: begun again from its last committed state; `new`: initialised; `none`: gone. */
 export type TreeFate = 'same' | 'kept' | 'new' | 'none'
 
 /**
  * What an order does to the tree: a tombstone leaves none, a reset makes a new one, a start brings an ended actor back, from its
- * last committed state if that can go on.
+ * last committed state if that can go on; a restart does so with one that has not ended as well.
  * @param status of the tree's root; undefined while there is no tree
  */
 export function fateOfTree(order: Order['kind'], life: string, status: string | undefined): TreeFate {
   if (order === 'destroy') return 'none'
   if (order === 'reset' || status !== 'active') return 'new'
-  return life === 'active' ? 'same' : 'kept'
+  return life === 'active' && order === 'start' ? 'same' : 'kept'
 }

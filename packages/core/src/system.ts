@@ -45,6 +45,7 @@ import { ShardMap } from './shard-map.ts'
 import { SharedParts } from './shared-parts.ts'
 import type { Activation } from './step.ts'
 import type { Order } from './supervision.ts'
+import { type ChildStatus, isSupervisor, SUPERVISOR_KEY, type SupervisedSet, type SupervisorDef } from './supervisor.ts'
 import { type LifeFact, type WatchOptions, watchLife } from './watch.ts'
 import { packWire } from './wire.ts'
 import { selfTest } from './xstate-inside.ts'
@@ -92,6 +93,15 @@ export interface OrderOptions {
   readonly timeoutMs?: number
 }
 
+export interface SupervisorRef<C extends SupervisedSet> extends Addressed {
+  /** A child of the set, on whatever node it is. */
+  child<K extends keyof C & string>(
+    name: K,
+  ): C[K]['actor'] extends ActorDef<infer P, infer L> ? Ref<P, L> : Ref<AnyProtocol>
+  /** Where the children are, and which have ended for good. */
+  status(): Promise<{ readonly [K in keyof C]: ChildStatus }>
+}
+
 export interface System extends AsyncDisposable {
   readonly node: string
   readonly durability: Durability
@@ -102,6 +112,7 @@ export interface System extends AsyncDisposable {
     options?: GetOptions,
   ): Ref<P, L>
   get<P extends AnyProtocol>(protocol: P, key: string, options?: GetOptions): Ref<P>
+  get<C extends SupervisedSet>(supervisor: SupervisorDef<C>): SupervisorRef<C>
   /**
    * Runs an effect from outside any actor, recorded in `run/<id>`: on this node when it hosts runs and no idempotency key sends
    * it elsewhere, else on a node that knows the effect by name.
@@ -114,6 +125,8 @@ export interface System extends AsyncDisposable {
    * `destroy` ends it: its address answers `ActorDestroyed` for 30 days, the log stays.
    */
   start(actor: Addressed, options?: OrderOptions): Promise<void>
+  /** As `start`, and an actor that has not ended begins its effects again. */
+  restart(actor: Addressed, options?: OrderOptions): Promise<void>
   reset(actor: Addressed, options?: OrderOptions): Promise<void>
   destroy(actor: Addressed, options?: OrderOptions): Promise<void>
   /** Nodes, their shards, the actors in their memory and the children of those, as they are now. */
@@ -134,6 +147,7 @@ export interface System extends AsyncDisposable {
 }
 
 const MIN_LEASE_MS = 3_000
+const WAKE_MS = 60_000
 
 /**
  * @throws DurabilityRefused when the backend is less durable than it was asked to be; LogicRefused for two definitions of one
@@ -245,6 +259,12 @@ class RunningSystem implements System {
       clock,
       entropy,
       effects,
+      lives: {
+        watch: (address, options) => watchLife(connection.journal, this.#subjects, address, options),
+        order: async (to, order, call) => {
+          await this.#asker.ask({ to, event: null, order, ...call })
+        },
+      },
       shared: (Class, name) => this.#shared.get(Class, this.runtime, name),
       ask: (protocol, key, event, options) => this.#refTo(addressOf(protocol.type, key)).ask(event, options),
     }
@@ -305,6 +325,7 @@ class RunningSystem implements System {
       }),
     )
     await membership.join()
+    for (const def of defs.values()) if (isSupervisor(def)) void this.#wake(def)
   }
 
   get durability(): Durability {
@@ -312,18 +333,44 @@ class RunningSystem implements System {
   }
 
   get<P extends AnyProtocol, L extends AnyActorLogic>(
-    target: ActorDef<P, L> | P,
+    actor: ActorDef<P, L>,
     key: string,
-    { mustExist = false }: GetOptions = {},
-  ): Ref<P, L> {
-    const protocol: AnyProtocol = 'protocol' in target ? target.protocol : target
+    options?: GetOptions,
+  ): Ref<P, L>
+  get<P extends AnyProtocol>(protocol: P, key: string, options?: GetOptions): Ref<P>
+  get<C extends SupervisedSet>(supervisor: SupervisorDef<C>): SupervisorRef<C>
+  // The types of the overloads are promises about data that the receiving node checks against the protocol.
+  get(target: AnyActorDef | AnyProtocol, key = SUPERVISOR_KEY, { mustExist = false }: GetOptions = {}): unknown {
+    const protocol = 'protocol' in target ? target.protocol : target
     const address = addressOf(protocol.type, key)
-    const def: AnyActorDef | undefined = 'protocol' in target ? target : undefined
-    // The types of the two overloads are promises about data that the receiving node checks against the protocol.
-    return this.#refTo(address, {
-      ...(def !== undefined && { def }),
+    const ref = this.#refTo(address, {
+      ...('protocol' in target && { def: target }),
       ...(mustExist && { mustExistAt: this.#subjects.journal(this.#shardOf(address), address) }),
-    }) as unknown as Ref<P, L>
+    })
+    return isSupervisor(target) ? this.#supervisorRef(target, ref) : ref
+  }
+
+  #supervisorRef({ children }: SupervisorDef<SupervisedSet>, ref: ActorRef) {
+    return {
+      address: ref.address,
+      status: () => ref.ask({ type: 'status' }),
+      child: (name: string) => {
+        const child = children[name]
+        if (child === undefined) throw new LogicRefused(`'${ref.address}' has no child '${name}'`)
+        return this.#refTo(addressOf(child.actor.protocol.type, child.key ?? name), { def: child.actor })
+      },
+    }
+  }
+
+  /** The first message makes an actor; a supervisor is to begin without one. */
+  async #wake(def: AnyActorDef): Promise<void> {
+    const { onLog } = this.#parts
+    const ref = this.#refTo(addressOf(def.protocol.type, SUPERVISOR_KEY))
+    try {
+      await ref.ask({ type: 'status' }, { timeoutMs: WAKE_MS })
+    } catch (error) {
+      if (this.#stopped === undefined) onLog('a supervisor has not begun', { actor: ref.address, error: String(error) })
+    }
   }
 
   async run<I, O>(effect: Effect<I, O>, input: I, options: RunOptions = {}): Promise<O> {
@@ -356,6 +403,10 @@ class RunningSystem implements System {
 
   start(actor: Addressed, options?: OrderOptions): Promise<void> {
     return this.#order('start', actor, options)
+  }
+
+  restart(actor: Addressed, options?: OrderOptions): Promise<void> {
+    return this.#order('restart', actor, options)
   }
 
   reset(actor: Addressed, options?: OrderOptions): Promise<void> {

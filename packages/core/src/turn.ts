@@ -299,7 +299,7 @@ export class Resident {
       actor: this.#o.address,
       life: this.#phase === 'paused' ? 'resting' : this.#diverged === undefined ? settlement.life.kind : 'diverged',
       seq: this.#maker.seq,
-      value: host?.stateValue() ?? null,
+      value: host?.rootValue ?? null,
       failures: settlement.failures.length + settlement.childFailures.length,
       children: host?.children() ?? [],
     }
@@ -510,7 +510,8 @@ export class Resident {
       return
     }
     const { command, cause } = envelope
-    const { key, event: said } = envelope.kind === 'event' ? envelope : { key: undefined, event: null }
+    const { key } = envelope
+    const said = envelope.kind === 'event' ? envelope.event : envelope.order.kind
     if (command !== undefined) {
       const known = this.#settlement.look(command, key, said)
       switch (known.kind) {
@@ -538,7 +539,8 @@ export class Resident {
     }
     if (envelope.kind === 'operator') {
       this.#attach(askIdOf(envelope.command), envelope.command, route)
-      return this.#add(this.#maker.operator(envelope.order, cause, envelope.command), group)
+      const keyed = { ...envelope.command, ...(key !== undefined && { key }) }
+      return this.#add(this.#maker.operator(envelope.order, cause, keyed), group)
     }
     const ended = this.#settlement.endedWith(address)
     if (ended !== undefined) return refuse(ended)

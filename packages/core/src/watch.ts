@@ -20,7 +20,7 @@ export type LifeFact = {
   readonly at: number
 } & (
   | { readonly kind: 'moved'; readonly node: string; readonly epoch: number }
-  /** Its first state, or a new life: by whom. */
+  /** Its first state, a new one, or an order to go on: by whom. */
   | { readonly kind: 'started'; readonly by: 'message' | 'supervision' | Order['kind'] }
   | { readonly kind: 'failed'; readonly error: WireError; readonly decision: Decision }
   | { readonly kind: 'done'; readonly output: Json }

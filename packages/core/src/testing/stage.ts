@@ -151,12 +151,12 @@ export class Stage {
   }
 
   /** What a person orders. */
-  order(order: Order, { client = 'operator', n }: { client?: string; n?: number } = {}): Told {
+  order(order: Order, { client = 'operator', n, key }: { client?: string; n?: number; key?: string } = {}): Told {
     const next = n ?? (this.#n.get(client) ?? 0) + 1
     this.#n.set(client, next)
     const cause = { correlation: 'root', causation: 'operator:root' }
     const command = { client, n: next, settled: 0 }
-    return this.#receive({ v: 1, kind: 'operator', to: this.address, cause, order, command })
+    return this.#receive({ v: 1, kind: 'operator', to: this.address, cause, order, command, ...(key && { key }) })
   }
 
   look(fenced = false): Told {
