@@ -205,6 +205,20 @@ describe('supervision/2: a failed child', () => {
     await sound()
   })
 
+  test('rests as long as was decided, whatever fails beside it meanwhile', async () => {
+    const { stage, runs, tell, sound } = await staged({ children: { a: { shutdownMs: 300 } }, intensity: 5 })
+    await tell('a', 'fail')
+    await tell('b', 'fail')
+    await stage.advance(100)
+    expect(open(runs)).toEqual(['c1', 'b2'])
+    await stage.advance(100)
+    expect(open(runs)).toEqual(['c1', 'b2'])
+    await tell('b', 'fail')
+    await stage.advance(100)
+    expect(open(runs).sort()).toEqual(['a2', 'b2', 'c1'])
+    await sound()
+  })
+
   test('what was at work beside it delivers its result, its words and its evidence to the tree after it', async () => {
     const { stage, runs, bells, tell, sound } = await staged({}, { workClass: 'write' })
     await tell('b', 'fail', 'fail')

@@ -180,7 +180,8 @@ export class Resident {
   #timer: Timer | undefined
   /** The log holds a state that this code cannot reach: everything but a reset is refused with this. */
   #diverged: StateDiverged | undefined
-  readonly #revivals = new Map<string, Timer>()
+  /** Parts that rest after their failure, by their first path. */
+  readonly #revivals = new Map<string, Revive & { readonly timer: Timer }>()
   #lastActive: number
 
   constructor(options: ResidentOptions) {
@@ -332,7 +333,7 @@ export class Resident {
     this.#intake?.stop()
     this.#timer?.cancel()
     this.#settler?.cancel()
-    for (const timer of this.#revivals.values()) timer.cancel()
+    this.#endRests()
     this.#maker.close()
     const answer: WireAnswer = { v: 1, ok: false, error: toWire(why) }
     const untouched: WireAnswer = { v: 1, ok: false, error: { ...toWire(why), applied: 'no' } }
@@ -726,12 +727,10 @@ export class Resident {
     for (const release of group.releases) release()
     if (group.replaced !== undefined) return this.#releaseReplaced(group.intents, group.replaced)
     const { pauseMs, revive } = group
-    this.#maker.release(
-      group.intents,
-      (pauseMs ?? revive) !== undefined,
-      pauseMs === undefined ? revive?.at : undefined,
-    )
     if (pauseMs === undefined && revive !== undefined) this.#reviveLater(revive)
+    const resting = [...this.#revivals.values()].flatMap(({ at }) => at)
+    const partly = pauseMs === undefined && revive !== undefined
+    this.#maker.release(group.intents, (pauseMs ?? revive) !== undefined, partly ? resting : undefined)
     if (pauseMs === undefined) return this.#armTimer()
     if (this.#settlement.life.kind !== 'active') return this.#maker.close()
     this.#phase = 'paused'
@@ -743,27 +742,34 @@ export class Resident {
     this.#maker.release(intents.slice(0, from), true)
     this.#mailbox.dropSystem()
     this.#fired.clear()
+    this.#endRests()
     this.#maker.release(intents.slice(from), false)
     if (fate === 'kept') this.#takeUp()
     else this.#armTimer()
+  }
+
+  #endRests(): void {
+    for (const { timer } of this.#revivals.values()) timer.cancel()
+    this.#revivals.clear()
   }
 
   /** The newest failure of a part decides when it begins again. */
   #reviveLater({ inMs, at }: Revive): void {
     const [first] = at
     if (first === undefined) return
-    this.#revivals.get(first)?.cancel()
+    this.#revivals.get(first)?.timer.cancel()
     const timer = this.#o.clock.after(inMs, () => {
       this.#revivals.delete(first)
       if (this.#phase === 'running') this.#maker.host?.resume(at)
     })
-    this.#revivals.set(first, timer)
+    this.#revivals.set(first, { inMs, at, timer })
   }
 
   /** After the pause that supervision ordered: effects begin again, messages are taken again. */
   #restart(): void {
     if (this.#phase !== 'paused') return
     this.#phase = 'running'
+    this.#endRests()
     if (this.#maker.begun) this.#takeUp()
     else this.#receiveSystem({ kind: 'init', event: this.#maker.initEvent }, undefined)
     this.#schedule()
