@@ -82,11 +82,6 @@ describe('asker/1: one command keeps one id through every resend', () => {
     await quiet()
     expect(told.ended).toBe('from the first')
   })
-
-  test("an actor's send keeps the id that the actor gave it", async () => {
-    ask({ command: { client: 'order/1', n: 7, settled: 3 } })
-    expect(commands()).toEqual([{ client: 'order/1', n: 7, settled: 3 }])
-  })
 })
 
 describe('asker/2: "not here, ask again" is not told to the caller', () => {

@@ -29,8 +29,6 @@ export interface Question {
   readonly timeoutMs: number
   readonly key?: string
   readonly signal?: AbortSignal
-  /** A command id of the caller's own (an actor's send); else one is made. */
-  readonly command?: { readonly client: string; readonly n: number; readonly settled: number }
 }
 
 const TICK_MS = 25
@@ -79,7 +77,7 @@ export class Asker {
     const open = this.#openAt(question.to)
     open.add(n)
     let stopListening = () => {}
-    const command = question.command ?? { client: this.#client, n, settled: oldest(open) - 1 }
+    const command = { client: this.#client, n, settled: oldest(open) - 1 }
     try {
       const answer = await new Promise<WireAnswer>((resolve, reject) => {
         const { to, event, order, cause, key, timeoutMs } = question

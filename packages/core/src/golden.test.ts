@@ -255,6 +255,20 @@ describe('the JSON Schema that is shipped', () => {
     for (const record of records) expect(described(record)).toEqual([])
   })
 
+  test('describes the records of an actor that reads mail and tries a message again', async () => {
+    const says = protocol('pile', { events: { put: z.object({}) } })
+    const def = defineActor(says, { logic: says.handlers({ n: 0 }, { put: ({ n }) => ({ n: n + 1 }) }) })
+    const here = await world()
+    ;(await new Stage({ def, ...here }).activate()).resident.stop()
+    const actor = await new Stage({ def, ...here, epoch: 2 }).activate()
+    actor.resident.mailAt(await actor.post([{ event: { type: 'put' }, command: { client: 'pile/other', n: 1 } }]))
+    await actor.quiet()
+    const records = await actor.records()
+    const steps = records.flatMap(({ steps }) => steps)
+    expect(steps.filter(({ attempt, mailSeq }) => attempt ?? mailSeq)).toHaveLength(2)
+    for (const record of records) expect(described(record)).toEqual([])
+  })
+
   test('refuses what is no record', () => {
     const [record] = golden()
     const broken = (change: object) => shapeProblems(schema, { ...record, ...change })

@@ -375,6 +375,7 @@ export class Resident {
   #offer(letter: ReceivedLetter): boolean {
     const { content, sizeBytes } = letter
     const cause = { correlation: '', causation: '' }
+    // One that cannot be read takes its place in the queue without a message in it.
     const envelope: Envelope =
       'unreadable' in content ? { v: 1, kind: 'view', to: this.#o.address, cause, fenced: false } : content
     const taken = this.#mailbox.offer({

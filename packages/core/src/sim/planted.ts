@@ -154,7 +154,7 @@ export const PLANTS: { readonly [name: string]: () => Planted } = {
         try {
           return await real.call(this, question)
         } catch (error) {
-          if (toWire(error).code !== 'Timeout' || question.command !== undefined) throw error
+          if (toWire(error).code !== 'Timeout') throw error
           throw new MailboxFull('nothing came back, so nothing happened')
         }
       }
