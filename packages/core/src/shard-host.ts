@@ -10,8 +10,9 @@
  * 5. Answers go to `_INBOX.` subjects only: a client must not be able to make a node write anywhere else.
  */
 import type { AnyActorDef } from './actor.ts'
-import { type Address, type ShardName, type Subjects, shardOf, splitAddress, token } from './address.ts'
+import { type Address, type ShardName, type Subjects, splitAddress, token } from './address.ts'
 import type { Transport } from './asker.ts'
+import type { Route } from './askers.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import { hashOf, type Json } from './codec.ts'
 import { type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
@@ -22,8 +23,9 @@ import type { Outbox } from './outbox.ts'
 import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { OpenSend } from './settlement.ts'
+import { ShardMap } from './shard-map.ts'
 import { type Activation, decodeRecord } from './step.ts'
-import { Resident, type Route } from './turn.ts'
+import { Resident } from './turn.ts'
 import { isJson, jsonHeaders, packWire } from './wire.ts'
 
 export interface ShardHostOptions {
@@ -63,12 +65,14 @@ export class ShardHost {
   readonly #shards = new Map<ShardName, OpenShard>()
   readonly #residents = new Map<Address, Resident>()
   readonly #logicHashes = new Map<string, string>()
+  readonly #shardMap: ShardMap
   readonly #room: MailRoom
   #sweeper: Timer | undefined
   #stopped = false
 
   constructor(options: ShardHostOptions) {
     this.#o = options
+    this.#shardMap = new ShardMap((type) => options.defs.get(type)?.group ?? 'main', options.groups)
     for (const [type, def] of options.defs) this.#logicHashes.set(type, logicHash(def))
     const { connection, subjects, clock, entropy, onLog } = options
     this.#room = new MailRoom({
@@ -127,8 +131,7 @@ export class ShardHost {
   }
 
   shardOf(address: Address): ShardName {
-    const group = this.#o.defs.get(splitAddress(address).type)?.group ?? 'main'
-    return shardOf(address, group, this.#o.groups[group] ?? 1)
+    return this.#shardMap.shardOf(address)
   }
 
   holds(address: Address): boolean {

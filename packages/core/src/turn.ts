@@ -20,10 +20,11 @@
  *    attempt is recorded before. After three it is poison.
  */
 import type { AnyActorDef } from './actor.ts'
+import { ActorJournal, type Entry } from './actor-journal.ts'
 import { type Address, token } from './address.ts'
-import { append } from './append.ts'
+import { Askers, type Route } from './askers.ts'
 import type { ListedActor } from './cluster-tree.ts'
-import { HASH_VERSION, hashOf, hashOfBytes, type Json } from './codec.ts'
+import { hashOf, type Json } from './codec.ts'
 import { bytesAsData, type DeadLetter, reasonOf } from './dead-letter.ts'
 import { answerToWire, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import {
@@ -48,37 +49,23 @@ import type { Input, Intent, Origin } from './input.ts'
 import type { ReceivedLetter } from './letter.ts'
 import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
-import { type Clock, type Entropy, type Journal, type Mail, PAYLOAD_BYTES, type Timer } from './ports.ts'
+import type { Clock, Entropy, Journal, Mail, Timer } from './ports.ts'
 import { type Recovered, recover, recoverWithoutState } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement, TOMBSTONE_MS } from './settlement.ts'
-import {
-  type Activation,
-  type Answer,
-  answersIn,
-  askIdOf,
-  type CommandId,
-  type DraftRecord,
-  encodeRecord,
-  type Step,
-} from './step.ts'
+import { type Activation, answersIn, askIdOf, type CommandId, type Step } from './step.ts'
 import { type MadeStep, type Revive, StepMaker, validated } from './step-maker.ts'
 import type { TreeFate } from './supervision.ts'
 
 const GROUP_MESSAGES = 256
 const GROUP_BYTES = 256 * 1024
 const GROUP_MS = 10
-const SMALL_STATE_BYTES = 4 * 1024
 /** A delivered send that no step has taken along gets a step of its own: nobody may send it again days later. */
 const SETTLE_MS = 5_000
 /** A timer that is due later can be left to a wake-up. */
 const WAKE_UP_MS = 5_000
 /** A message that ended its process so often is not tried again. */
 const ATTEMPTS = 3
-const STATE_EVERY_STEPS = 100
-const STATE_EVERY_BYTES = 256 * 1024
-
-export type Route = (answer: WireAnswer) => void
 
 interface Received {
   readonly envelope: Envelope
@@ -150,23 +137,16 @@ interface Group {
 export class Resident {
   readonly #o: ResidentOptions
   readonly #mailbox: Mailbox<SystemInput, Received>
-  readonly #writer: string
-  /** Askers connected to this node, by ask and command: a repeated command replaces its route. Never part of the state. */
-  readonly #routes = new Map<string, Map<string, Route>>()
+  readonly #log: ActorJournal
+  readonly #askers = new Askers()
   readonly #maker: StepMaker
   #phase: Phase = 'activating'
   #turning = false
   #draining = false
   /** The turn or activation under way, or the last one. */
   #current: Promise<void> = Promise.resolve()
-  /** Whether the record in flight carries the state. */
-  #carriesState = false
   /** Timers that have fired and wait in the mailbox. */
   readonly #fired = new Set<number>()
-  #position = 0
-  #prev = ''
-  #base = 0
-  #sinceState = { steps: 0, bytes: 0 }
   readonly #sending = new Set<number>()
   readonly #delivered = new Set<number>()
   readonly #intake: MailIntake | undefined
@@ -186,7 +166,7 @@ export class Resident {
 
   constructor(options: ResidentOptions) {
     this.#o = options
-    this.#writer = options.entropy.hex(128)
+    this.#log = new ActorJournal(options)
     const { messages = 1_000, bytes = 16 * 1024 * 1024 } = options.def.mailbox ?? {}
     this.#mailbox = new Mailbox({ messages, bytes })
     this.#lastActive = options.clock.monotonic()
@@ -254,9 +234,7 @@ export class Resident {
     }
     if (found.epoch > epoch)
       throw new Moved(`'${address}' was activated in epoch ${found.epoch}; this node has ${epoch}`)
-    this.#position = found.position
-    this.#prev = found.prev
-    this.#base = found.base
+    this.#log.follow(found)
     const tried = found.unproven || found.settlement.attempt !== undefined
     this.#suspect = tried && this.#diverged === undefined
   }
@@ -285,7 +263,7 @@ export class Resident {
     this.#intake?.stop()
     await this.#current
     const readable = this.#phase === 'running' && this.#diverged === undefined
-    if (readable && (this.#base !== this.#position || this.#unrecorded)) {
+    if (readable && (!this.#log.stateIsNewest || this.#unrecorded)) {
       const group = newGroup()
       if (this.#unrecorded) this.#add(this.#maker.settled(), group)
       await this.#commit(group, undefined)
@@ -339,8 +317,7 @@ export class Resident {
     const untouched: WireAnswer = { v: 1, ok: false, error: { ...toWire(why), applied: 'no' } }
     for (const { route } of this.#mailbox.drain())
       route(why instanceof Moved || why instanceof SystemStopped ? untouched : answer)
-    for (const routes of this.#routes.values()) for (const route of routes.values()) route(answer)
-    this.#routes.clear()
+    this.#askers.tellAll(answer)
     this.#o.onLost(why, fenced)
   }
 
@@ -521,7 +498,7 @@ export class Resident {
           group.releases.push(() => route(answerToWire(known.answer)))
           return
         case 'open':
-          this.#attach(known.ask, command, route)
+          this.#askers.attach(known.ask, command, route)
           return
         case 'refused':
           // A letter whose number is settled is a repetition.
@@ -540,7 +517,7 @@ export class Resident {
       }
     }
     if (envelope.kind === 'operator') {
-      this.#attach(askIdOf(envelope.command), envelope.command, route)
+      this.#askers.attach(askIdOf(envelope.command), envelope.command, route)
       const keyed = { ...envelope.command, ...(key !== undefined && { key }) }
       return this.#add(this.#maker.operator(envelope.order, cause, keyed), group)
     }
@@ -555,7 +532,7 @@ export class Resident {
     const waitedMs = Math.round(this.#o.clock.monotonic() - received.arrivedAt)
     const waited = { waitedMs, depth: this.#mailbox.depth }
     const keyed = command && { ...command, ...(key !== undefined && { key }) }
-    if (command !== undefined && letter === undefined) this.#attach(askIdOf(command), command, route)
+    if (command !== undefined && letter === undefined) this.#askers.attach(askIdOf(command), command, route)
     const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, letter !== undefined)
     const { error } = made.step
     if (letter !== undefined && error !== undefined) group.dead.push({ letter, error: fromWire(error), attempts: 1 })
@@ -610,7 +587,7 @@ export class Resident {
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
     if (revive !== undefined) group.revive = revive
-    for (const { ask, answer } of answersIn(step, id)) group.releases.push(() => this.#answer(ask, answer))
+    for (const { ask, answer } of answersIn(step, id)) group.releases.push(() => this.#askers.answer(ask, answer))
     if (step.outcome === 'applied') {
       for (const send of this.#settlement.sends) if (send.step === id) group.releases.push(() => this.#deliver(send))
     }
@@ -637,22 +614,15 @@ export class Resident {
   // ── Commit and release ──────────────────────────────────────────────────────────────────────────────────────────────
 
   async #commit(group: Group, activated: Activation | undefined): Promise<boolean> {
-    const { journal, clock, subject, def } = this.#o
-    if (def.persistence === 'volatile') {
+    if (this.#o.def.persistence === 'volatile') {
       this.#moveCursor()
       return true
     }
-    const bytes = this.#bytes(group, activated)
-    const goOn = () => this.#phase !== 'lost'
-    const fate = await append(journal, clock, { subject, expected: this.#position, bytes, goOn })
+    const fate = await this.#log.write(this.#entry(group, activated), () => this.#phase !== 'lost')
     switch (fate.kind) {
-      case 'committed': {
-        this.#position = fate.position
-        this.#prev = hashOfBytes(bytes)
-        if (this.#carriesState) this.#base = fate.position
+      case 'committed':
         this.#moveCursor()
         return true
-      }
       case 'fenced':
         this.#lose(new Moved(`'${this.#o.address}' has another writer now`), true)
         return false
@@ -678,50 +648,15 @@ export class Resident {
     this.#o.mail.onConsumed(mail.seq)
   }
 
-  /** A state that does not fit beside its steps stays where it is, and the tail behind it grows. */
-  #bytes(group: Group, activated: Activation | undefined): Uint8Array {
-    const state = this.#maker.state()
-    const text = JSON.stringify(state)
-    const record = this.#record(group, activated, hashOf(state))
-    this.#carriesState = this.#shouldCarry(group, text.length) || activated !== undefined || this.#draining
-    if (this.#carriesState) {
-      const bytes = encodeRecord({ ...record, base: 0 }, text)
-      if (bytes.length <= PAYLOAD_BYTES || this.#base === 0) {
-        this.#sinceState = { steps: 0, bytes: 0 }
-        return bytes
-      }
-      this.#carriesState = false
+  #entry({ steps, sizeBytes }: Group, activated: Activation | undefined): Entry {
+    const { host } = this.#maker
+    const open = {
+      asks: this.#settlement.waiting(this.#maker.at),
+      effects: host?.openEffects ?? 0,
+      timers: host?.openTimers ?? 0,
+      sends: this.#settlement.sends.length,
     }
-    return encodeRecord({ ...record, base: this.#base })
-  }
-
-  #shouldCarry(group: Group, stateBytes: number): boolean {
-    const { steps, bytes } = this.#sinceState
-    this.#sinceState = { steps: steps + group.steps.length, bytes: bytes + group.sizeBytes }
-    const overdue = this.#sinceState.steps >= STATE_EVERY_STEPS || this.#sinceState.bytes >= STATE_EVERY_BYTES
-    return stateBytes <= SMALL_STATE_BYTES || overdue
-  }
-
-  #record(group: Group, activated: Activation | undefined, hash: string): Omit<DraftRecord, 'base'> {
-    const { address, epoch, logicHash } = this.#o
-    return {
-      v: 1,
-      actor: address,
-      epoch,
-      writer: this.#writer,
-      prev: this.#prev,
-      logic: logicHash,
-      ...(activated !== undefined && { activated }),
-      steps: group.steps,
-      hash,
-      hashVersion: HASH_VERSION,
-      open: {
-        asks: this.#settlement.waiting(this.#maker.at),
-        effects: this.#maker.host?.openEffects ?? 0,
-        timers: this.#maker.host?.openTimers ?? 0,
-        sends: this.#settlement.sends.length,
-      },
-    }
+    return { steps, sizeBytes, state: this.#maker.state(), open, activated, leaving: this.#draining }
   }
 
   #release(group: Group): void {
@@ -774,18 +709,6 @@ export class Resident {
     if (this.#maker.begun) this.#takeUp()
     else this.#receiveSystem({ kind: 'init', event: this.#maker.initEvent }, undefined)
     this.#schedule()
-  }
-
-  #attach(ask: string, command: CommandId | undefined, route: Route): void {
-    const routes = this.#routes.get(ask) ?? new Map<string, Route>()
-    routes.set(command === undefined ? ask : askIdOf(command), route)
-    this.#routes.set(ask, routes)
-  }
-
-  #answer(ask: string, answer: Answer): void {
-    const wire = answerToWire(answer)
-    for (const route of this.#routes.get(ask)?.values() ?? []) route(wire)
-    this.#routes.delete(ask)
   }
 
   /** Called with the committed state: what it no longer lists is known to be over after any crash. */
