@@ -15,6 +15,11 @@ export interface Planted {
   readonly by?: number
 }
 
+/** By what is wrong; each call begins a run. */
+export interface Plants {
+  readonly [bug: string]: () => Planted
+}
+
 /** The same port with some of it changed; a class instance cannot be spread. */
 export function withJournal(connection: Connection, change: (journal: Journal) => Partial<Journal>): Connection {
   const { journal } = connection

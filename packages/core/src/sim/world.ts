@@ -14,6 +14,7 @@ import type { Faults } from './faults.ts'
 import { Ledger, type Violation } from './ledger.ts'
 import type { SimLink } from './link.ts'
 import { checkLog } from './log-check.ts'
+import { disturb, type Victim } from './nemesis.ts'
 import { SimProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
 
@@ -56,17 +57,15 @@ export interface Report {
   }
 }
 
-interface Host {
-  readonly name: string
+interface Host extends Victim {
   process: SimProcess
   link: SimLink | undefined
   system: System | undefined
 }
 
 const RESTART_MS = [100, 6_000] as const
-const FROZEN_MS = [50, 7_000] as const
-const CUT_MS = [50, 9_000] as const
-const OUTAGE_MS = [500, 4_000] as const
+/** By then everything that chance has delayed has arrived. */
+const LAST_ARRIVAL_MS = 7_000
 const BOOT_MS = 30_000
 const BOOT_AGAIN_MS = 500
 
@@ -131,9 +130,17 @@ export class World {
       return system === undefined ? [] : [this.#clientOf(process, system, name)]
     })
     const worked = this.#all(clients, workload)
-    this.#disturb()
+    disturb({
+      scheduler: this.#scheduler,
+      events: this.#o.faults.events,
+      withinMs: disturbedMs,
+      nodes: this.#nodes,
+      clients: this.#clients,
+      disturbed: () => this.#disturbed,
+    })
     await this.#within(disturbedMs, () => false)
     this.#heal()
+    await this.#within(LAST_ARRIVAL_MS, () => false)
     if (!(await this.#patiently(worked))) return this.ledger.report(9, 'the workload does not end after healing')
     const quiet = () =>
       this.#open().length + this.ledger.waiting().length === 0 && [...this.#guests].every(({ alive }) => !alive)
@@ -225,40 +232,6 @@ export class World {
 
   #clientOf(process: SimProcess, system: System, name: string): SimClient {
     return new TrackingClient({ name, process, system, ledger: this.ledger, disturbed: () => this.#disturbed })
-  }
-
-  // ── Faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #disturb(): void {
-    const { events } = this.#o.faults
-    const nodes = this.#nodes
-    const hosts = [...this.#nodes, ...this.#clients]
-    this.#sometimes(events.kills, nodes, (host) => host.process.kill())
-    this.#sometimes(events.pauses, nodes, (host) => {
-      const { process } = host
-      process.freeze()
-      this.#scheduler.at(this.#scheduler.between(FROZEN_MS), `${host.name} thaws`, () => process.thaw())
-    })
-    this.#sometimes(events.cuts, hosts, ({ name, link }) => {
-      link?.cut()
-      this.#scheduler.at(this.#scheduler.between(CUT_MS), `${name} is connected again`, () => link?.heal())
-    })
-    this.#sometimes(events.outages, hosts, () => {
-      this.#scheduler.available = false
-      this.#scheduler.at(this.#scheduler.between(OUTAGE_MS), 'a leader is back', () => {
-        this.#scheduler.available = true
-      })
-    })
-  }
-
-  #sometimes(count: number, hosts: readonly Host[], happen: (host: Host) => void): void {
-    for (let i = 0; i < count; i++) {
-      const host = hosts[Math.floor(this.#scheduler.between([0, hosts.length]))]
-      const atMs = this.#scheduler.between([0, this.#o.disturbedMs])
-      this.#scheduler.at(atMs, `fault of ${host?.name}`, () => {
-        if (this.#disturbed && host !== undefined) happen(host)
-      })
-    }
   }
 
   #heal(): void {
