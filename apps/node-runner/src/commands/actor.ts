@@ -1,11 +1,11 @@
-/** `troupe actor ls|show`: actors as the log knows them, with no node asked; `actor tree` asks the nodes. */
-import { type Address, readClusterTree, realClock, splitAddress } from '@troupe/core'
+/** `troupe actor ls|show`: actors as the log knows them, with no node asked; `actor tree` asks the nodes, `actor start|restart|reset|destroy` orders. */
+import { type Address, createSystem, readClusterTree, realClock, splitAddress } from '@troupe/core'
 import { type Activation, type ActorState, decodeRecord } from '@troupe/core/replay'
 import { Command } from 'commander'
 import { clusterText } from '../cluster-text.ts'
 import { type OpenLog, withLog } from '../open-log.ts'
 import { type ReadOptions, readOptions } from '../options.ts'
-import { answer, envelope, table, timeText } from '../output.ts'
+import { API_VERSION, answer, envelope, print, table, timeText } from '../output.ts'
 import { EXIT, Problem } from '../problem.ts'
 
 interface ListOptions extends ReadOptions {
@@ -30,7 +30,41 @@ export function actorCommand(): Command {
     .argument('<address>', 'type/key')
     .action(show)
   readOptions(actor.command('tree')).description('nodes, shards, actors in memory and their children, now').action(tree)
+  for (const kind of ORDERS) {
+    readOptions(actor.command(kind))
+      .description(WHAT[kind])
+      .argument('<address>', 'type/key')
+      .option('--reason <text>', 'for whoever reads the log')
+      .action((address: string, options: OrderOptions) => order(kind, address, options))
+  }
   return actor
+}
+
+const ORDERS = ['start', 'restart', 'reset', 'destroy'] as const
+const WHAT = {
+  start: 'bring a stopped or quarantined one back; a new life for one that is done or destroyed',
+  restart: 'as start, and one that has not ended begins its effects again',
+  reset: 'make its state anew',
+  destroy: 'end it for good; its log stays, its address is free again in 30 days',
+} as const
+
+interface OrderOptions extends ReadOptions {
+  readonly reason?: string
+}
+
+function order(kind: (typeof ORDERS)[number], text: string, { json, reason, ...options }: OrderOptions): Promise<void> {
+  return withLog(options, async ({ connection }) => {
+    const address = addressIn(text)
+    // The log closes the connection.
+    const backend = { kind: 'nats', connect: async () => ({ ...connection, close: async () => {} }) } as const
+    await using system = await createSystem({ backend })
+    await system[kind]({ address }, reason === undefined ? {} : { reason })
+    print(
+      json
+        ? JSON.stringify({ apiVersion: API_VERSION, kind: 'ActorOrder', items: [{ actor: address, order: kind }] })
+        : `${address}  ${kind}`,
+    )
+  })
 }
 
 function list({ type, json, ...options }: ListOptions): Promise<void> {
