@@ -4,10 +4,11 @@
  *
  * 1. A letter is applied once or it is here. After a crash between the two writes it may be here twice, or here and applied.
  */
-import { type Address, addressOf, type Subjects, splitAddress } from './address.ts'
+import { type Address, addressOf, type Subjects, splitAddress, token } from './address.ts'
 import { encode, type Json } from './codec.ts'
 import { dataIn, type EnvelopeCause } from './envelope.ts'
-import { toWire, type WireError } from './errors.ts'
+import { type TroupeError, toWire, type WireError } from './errors.ts'
+import type { ReceivedLetter } from './letter.ts'
 import type { Mail } from './ports.ts'
 import type { CommandId } from './step.ts'
 
@@ -95,4 +96,25 @@ export function reasonOf(error: unknown): Pick<DeadLetter, 'reason' | 'message'>
   return { reason: code, message }
 }
 
-export const bytesAsData = (bytes: Uint8Array): Json => encode(bytes)
+/** A letter that no step takes, and why. */
+export interface Unapplied {
+  readonly letter: ReceivedLetter
+  readonly error: TroupeError
+  readonly attempts: number
+}
+
+/** With an id, so that storing it again after an unknown outcome is once. */
+export function asDeadLetter(
+  to: Address,
+  { letter: { content, position }, error, attempts }: Unapplied,
+  at: number,
+): { readonly id: string; readonly letter: DeadLetter } {
+  const about = { to, ...reasonOf(error), attempts, at }
+  if ('unreadable' in content) {
+    return { id: token(`${to} at ${position}`), letter: { ...about, bytes: encode(content.bytes) } }
+  }
+  const { event, cause, key } = content
+  const { client, n } = content.command ?? { client: 'mail', n: position }
+  const letter = { ...about, event, cause, command: { client, n }, ...(key !== undefined && { key }) }
+  return { id: token(`${to} ${client}:${n}`), letter }
+}

@@ -21,11 +21,12 @@
  */
 import type { AnyActorDef } from './actor.ts'
 import { ActorJournal, type Entry } from './actor-journal.ts'
-import { type Address, token } from './address.ts'
+import type { Address } from './address.ts'
 import { Askers, type Route } from './askers.ts'
+import { ATTEMPTS, nameOf, POISON, poison } from './attempts.ts'
 import type { ListedActor } from './cluster-tree.ts'
-import { hashOf, type Json } from './codec.ts'
-import { bytesAsData, type DeadLetter, reasonOf } from './dead-letter.ts'
+import type { Json } from './codec.ts'
+import { asDeadLetter, type DeadLetter, type Unapplied } from './dead-letter.ts'
 import { answerToWire, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import {
   ActorFailed,
@@ -38,7 +39,6 @@ import {
   MailboxFull,
   MessageTooLarge,
   Moved,
-  RemoteError,
   StateDiverged,
   SystemStopped,
   TooManyOutstanding,
@@ -53,7 +53,7 @@ import type { Clock, Entropy, Journal, Mail, Timer } from './ports.ts'
 import { type Recovered, recover, recoverWithoutState } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement, TOMBSTONE_MS } from './settlement.ts'
-import { type Activation, answersIn, askIdOf, type CommandId, type Step } from './step.ts'
+import { type Activation, answersIn, askIdOf, type Step } from './step.ts'
 import { type MadeStep, type Revive, StepMaker, validated } from './step-maker.ts'
 import type { TreeFate } from './supervision.ts'
 
@@ -64,8 +64,6 @@ const GROUP_MS = 10
 const SETTLE_MS = 5_000
 /** A timer that is due later can be left to a wake-up. */
 const WAKE_UP_MS = 5_000
-/** A message that ended its process so often is not tried again. */
-const ATTEMPTS = 3
 
 interface Received {
   readonly envelope: Envelope
@@ -123,7 +121,7 @@ interface Group {
   readonly releases: (() => void)[]
   readonly intents: Intent[]
   /** Letters that no step takes. */
-  readonly dead: { readonly letter: ReceivedLetter; readonly error: TroupeError; readonly attempts: number }[]
+  readonly dead: Unapplied[]
   sizeBytes: number
   /** Append even without steps: a fenced read. */
   forced: boolean
@@ -419,7 +417,7 @@ export class Resident {
     const group = newGroup()
     if (received.envelope.kind === 'event') {
       this.#suspect = false
-      const message = nameOf(received.envelope, received.letter)
+      const message = nameOf(received.envelope)
       const before = this.#settlement.attempt
       const n = (before?.message === message ? before.n : 0) + 1
       if (n > ATTEMPTS) {
@@ -548,21 +546,9 @@ export class Resident {
   /** Before the cursor moves past them. */
   async #bury(group: Group): Promise<boolean> {
     const { address, clock, mail } = this.#o
-    for (const { letter, error, attempts } of group.dead) {
-      const { content, position } = letter
-      const about = { to: address, ...reasonOf(error), attempts, at: clock.now() }
-      const { client, n } = 'unreadable' in content ? { client: address, n: position } : commandOf(content, position)
-      const what: DeadLetter =
-        'unreadable' in content
-          ? { ...about, bytes: bytesAsData(content.bytes) }
-          : {
-              ...about,
-              event: content.event,
-              cause: content.cause,
-              command: { client, n },
-              ...(content.key !== undefined && { key: content.key }),
-            }
-      const buried = await mail?.bury(what, token(`${address} ${client}:${n}`))
+    for (const dead of group.dead) {
+      const { id, letter } = asDeadLetter(address, dead, clock.now())
+      const buried = await mail?.bury(letter, id)
       if (buried !== true || this.#phase === 'lost') return false
     }
     return true
@@ -752,23 +738,6 @@ export class Resident {
 }
 
 const NOBODY: Route = () => {}
-const POISON = 'Poison'
-
-/** What a message is called in the record of its attempts. */
-function nameOf(envelope: Extract<Envelope, { kind: 'event' }>, letter: ReceivedLetter | undefined): string {
-  if (envelope.command !== undefined) return askIdOf(envelope.command)
-  return letter === undefined ? `event:${hashOf(envelope.event)}` : `mail:${letter.position}`
-}
-
-function commandOf({ command }: Extract<Envelope, { kind: 'event' }>, position: number): CommandId {
-  return command ?? { client: 'mail', n: position }
-}
-
-function poison(address: Address, message: string): TroupeError {
-  const what = `message '${message}' to '${address}' ended its process ${ATTEMPTS} times; it is not tried again`
-  return new RemoteError({ code: POISON, message: what, retryable: false, applied: 'no' })
-}
-
 function refusal(address: Address, cause: Error): TroupeError {
   const what = `the journal refused a step of '${address}': ${cause.message}`
   // Asking again would meet the same refusal; nothing was stored.
