@@ -22,14 +22,15 @@ import { effectOf } from './effect.ts'
 import { LogicRefused, NotSerializable } from './errors.ts'
 import { add, type Input, type Intent, type IntentKind, type Made, type Origin, type Outcome } from './input.ts'
 import type { EffectRuntime } from './runtime.ts'
-import { dumpTree, fillActor, pairsOf, persistedShape, type TreeState } from './snapshot.ts'
+import { dumpTree, fillActor, pairsOf, pathsIn, persistedShape, type TreeState } from './snapshot.ts'
 import type { Step } from './step.ts'
 import { type Draw, installTape, play, record } from './tape.ts'
-import { beginAnew, stopChild } from './tree-edit.ts'
+import { beginAnew, stopBelow, stopChild } from './tree-edit.ts'
 import { type RunningEffect, TreeEffects } from './tree-effects.ts'
+import { captureScope } from './tree-scope.ts'
 import { type TimerState, TreeTimers } from './tree-timers.ts'
+import { childrenOf, lenient, stateValueOf, type TreeView, viewOf } from './tree-view.ts'
 import {
-  BUILTIN_ACTIONS,
   type EffectScope,
   goneActor,
   type HostSeam,
@@ -141,7 +142,7 @@ export class LogicHost implements HostSeam {
         this.#inputs.delete(path)
         if (this.#phase === 'step') {
           add(this.#made, 'stopped', path)
-          if (actor._snapshot.status === 'error' || actor._processingStatus === 0) this.#stopBelow(path)
+          if (actor._snapshot.status === 'error' || actor._processingStatus === 0) stopBelow(path, this.#actors)
         }
       }
       unregister(actor)
@@ -287,34 +288,20 @@ export class LogicHost implements HostSeam {
   }
 
   #patchScope(actor: InsideActor): void {
-    const scope = actor._actorScope
-    const execute = scope.actionExecutor
-    scope.emit = (event) => {
-      const data = lenient(event, this.#refs)
-      const out = () => this.#options.onEmit?.(this.#pathOf(actor), data)
-      if (this.#phase === 'step') this.#intent('emit', actor, out, event.type, data)
-      else if (this.#isOpen) out()
-    }
-    scope.logger = (...args) => {
-      const out = () => this.#options.onLog?.(this.#pathOf(actor), args)
-      if (this.#phase === 'step') this.#intent('log', actor, out)
-      else out()
-    }
-    scope.actionExecutor = (action) => {
-      const { exec } = action
-      if (exec === undefined || BUILTIN_ACTIONS.has(action.type)) return execute(action)
-      execute({
-        ...action,
-        exec: () =>
-          this.#intent(
-            'action',
-            actor,
-            () => exec(action.info, action.params),
-            action.type,
-            lenient(action.params, this.#refs),
-          ),
-      })
-    }
+    captureScope(actor, {
+      emit: (event) => {
+        const data = lenient(event, this.#refs)
+        const out = () => this.#options.onEmit?.(this.#pathOf(actor), data)
+        if (this.#phase === 'step') this.#intent('emit', actor, out, event.type, data)
+        else if (this.#isOpen) out()
+      },
+      log: (args) => {
+        const out = () => this.#options.onLog?.(this.#pathOf(actor), args)
+        if (this.#phase === 'step') this.#intent('log', actor, out)
+        else out()
+      },
+      act: ({ type, params }, run) => this.#intent('action', actor, run, type, lenient(params, this.#refs)),
+    })
   }
 
   #relay(source: InsideActor | undefined, target: InsideActor, event: InsideEvent): void {
@@ -386,19 +373,6 @@ export class LogicHost implements HostSeam {
   /** The recorded name and class of the effect behind an input. */
   effectAt(path: string): NonNullable<Step['effect']> | undefined {
     return this.#effects.at(path)
-  }
-
-  /**
-   * XState lets the children of an actor that threw run on, where no parent and no saved state can reach them. A restart
-   * could not bring them back, so they end with it. Neither does it stop what an actor made that was stopped before its start.
-   */
-  #stopBelow(path: string): void {
-    const all = [...this.#actors].sort(([a], [b]) => (a < b ? -1 : 1)) // their order is another after a restart
-    for (const [below, actor] of all) {
-      if (!below.startsWith(`${path}/`)) continue
-      actor.system._unregister(actor)
-      actor._stop()
-    }
   }
 
   // ── Timers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -516,12 +490,7 @@ export class LogicHost implements HostSeam {
   /** @throws LogicRefused when an actor runs that its parent no longer lists; NotSerializable for a context that is no plain data. */
   state(): HostState {
     const tree = dumpTree(this.#root, this.#refs, (actor) => this.#pathOf(actor))
-    const listed = new Set<string>()
-    const walk = (node: TreeState) => {
-      listed.add(node.path)
-      for (const child of Object.values(node.children ?? {})) walk(child)
-    }
-    walk(tree)
+    const listed = pathsIn(tree)
     for (const path of this.#actors.keys()) {
       if (!listed.has(path))
         throw new LogicRefused(`actor '${path}' runs but its parent does not list it; spawn it with an id`)
@@ -574,40 +543,17 @@ export class LogicHost implements HostSeam {
     return lenient(this.#root._snapshot.value, this.#refs)
   }
 
-  /** The root's state for readers: plain data. */
-  view(): { status: Outcome['status']; value: Json; context: Json; output: Json; tags: string[] } {
-    const { status, value, context, output } = this.#root._snapshot
-    const tags: unknown = Reflect.get(this.#root._snapshot, 'tags')
-    const plain = (item: unknown) => lenient(item, this.#refs)
-    return {
-      status,
-      value: plain(value),
-      context: plain(context),
-      output: plain(output),
-      tags: tags instanceof Set ? [...tags].map(String) : [],
-    }
+  view(): TreeView {
+    return viewOf(this.#root, this.#refs)
   }
 
   /** State value of the root for operators: null for logic without states. */
   get rootValue(): Json {
-    const { value } = this.#root._snapshot
-    return value === undefined ? null : lenient(value, this.#refs)
+    return stateValueOf(this.#root, this.#refs) ?? null
   }
 
-  /** What runs below the root, parents before their children. */
   children(): readonly ListedChild[] {
-    const below = [...this.#actors].filter(([path]) => path !== '').sort(([a], [b]) => (a < b ? -1 : 1))
-    return below.map(([path, actor]) => {
-      const { status, value } = actor._snapshot
-      const effect = this.#effects.at(path)?.name
-      return {
-        path,
-        src: String(actor.src),
-        status,
-        ...(value !== undefined && { value: lenient(value, this.#refs) }),
-        ...(effect !== undefined && { effect }),
-      }
-    })
+    return childrenOf(this.#actors, this.#refs, (path) => this.#effects.at(path)?.name)
   }
 
   // ── Small parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -645,15 +591,6 @@ const RESULTS: { readonly [type: string]: 'effect.done' | 'effect.error' } = {
   'xstate.promise.resolve': 'effect.done',
   'xstate.promise.reject': 'effect.error',
   'xstate.observable.error': 'effect.error',
-}
-
-/** For data that is recorded to be read only: what cannot be encoded is named instead of refused. */
-function lenient(value: unknown, refs: RefCodec): Json {
-  try {
-    return encode(value, refs)
-  } catch (error) {
-    return { $opaque: error instanceof Error ? error.message : String(error) }
-  }
 }
 
 function errorOf(value: unknown): Error {

@@ -53,6 +53,13 @@ function idsOf(history: NonNullable<InsideSnapshot['historyValue']>): { [key: st
   return Object.fromEntries(Object.entries(history).map(([key, nodes]) => [key, nodes.map((node) => node.id)]))
 }
 
+/** Every actor that a saved tree lists. */
+export function pathsIn(tree: TreeState, into = new Set<string>()): ReadonlySet<string> {
+  into.add(tree.path)
+  for (const child of Object.values(tree.children ?? {})) pathsIn(child, into)
+  return into
+}
+
 /** What XState's own restore takes: enough to rebuild the actors; contents follow in `fillTree`. */
 export function persistedShape(tree: TreeState): object {
   const snap = record(tree.snap)
