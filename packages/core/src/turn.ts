@@ -19,14 +19,13 @@
  * 9. When the newest record was an activation, the first message may be what killed the process: it is tried alone, and the
  *    attempt is recorded before. After three it is poison.
  */
-import type { AnyActorDef } from './actor.ts'
 import { ActorJournal, type Entry } from './actor-journal.ts'
-import type { Address } from './address.ts'
+import { Alarm } from './alarm.ts'
 import { Askers, type Route } from './askers.ts'
 import { ATTEMPTS, nameOf, POISON, poison } from './attempts.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import type { Json } from './codec.ts'
-import { asDeadLetter, type DeadLetter, type Unapplied } from './dead-letter.ts'
+import { asDeadLetter } from './dead-letter.ts'
 import { answerToWire, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import {
   ActorFailed,
@@ -37,7 +36,6 @@ import {
   LogicRefused,
   LogUnavailable,
   MailboxFull,
-  MessageTooLarge,
   Moved,
   StateDiverged,
   SystemStopped,
@@ -45,92 +43,25 @@ import {
   TroupeError,
   toWire,
 } from './errors.ts'
+import { GROUP, type Group, newGroup, takesMore } from './group.ts'
 import type { Input, Intent, Origin } from './input.ts'
 import type { ReceivedLetter } from './letter.ts'
 import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
-import type { Clock, Entropy, Journal, Mail, Timer } from './ports.ts'
+import type { Received, SystemInput } from './received.ts'
 import { type Recovered, recover, recoverWithoutState } from './recovery.ts'
-import type { EffectRuntime } from './runtime.ts'
-import { ANSWERS_PER_CLIENT, type OpenSend, type Settlement, TOMBSTONE_MS } from './settlement.ts'
-import { type Activation, answersIn, askIdOf, type Step } from './step.ts'
-import { type MadeStep, type Revive, StepMaker, validated } from './step-maker.ts'
-import type { TreeFate } from './supervision.ts'
+import { divergence, movedAway, refusal } from './refusals.ts'
+import type { ResidentOptions } from './resident-options.ts'
+import { Rests } from './rests.ts'
+import { ANSWERS_PER_CLIENT, type Settlement, TOMBSTONE_MS } from './settlement.ts'
+import { type Activation, answersIn, askIdOf } from './step.ts'
+import { type MadeStep, StepMaker, validated } from './step-maker.ts'
+import { Unrecorded } from './unrecorded.ts'
 
-const GROUP_MESSAGES = 256
-const GROUP_BYTES = 256 * 1024
-const GROUP_MS = 10
-/** A delivered send that no step has taken along gets a step of its own: nobody may send it again days later. */
-const SETTLE_MS = 5_000
 /** A timer that is due later can be left to a wake-up. */
 const WAKE_UP_MS = 5_000
 
-interface Received {
-  readonly envelope: Envelope
-  readonly route: Route
-  readonly sizeBytes: number
-  /** Monotonic. */
-  readonly arrivedAt: number
-  /** It came by mail: nobody waits for an answer. */
-  readonly letter?: ReceivedLetter
-}
-
-interface SystemInput {
-  readonly input: Input
-  readonly origin: Origin
-}
-
-/** What a resident needs of its node to get mail. */
-export interface ResidentMail {
-  readonly mail: Mail
-  readonly subject: string
-  /** A committed step has consumed the mail up to this position. */
-  readonly onConsumed: (position: number) => void
-  /** False when this node stopped before the letter was stored. */
-  readonly bury: (letter: DeadLetter, id: string) => Promise<boolean>
-}
-
-/** What a resident needs of its node. */
-export interface ResidentOptions {
-  readonly address: Address
-  readonly def: AnyActorDef
-  readonly logicHash: string
-  readonly epoch: number
-  readonly subject: string
-  readonly activation: Activation
-  readonly journal: Journal
-  readonly clock: Clock
-  readonly entropy: Entropy
-  readonly runtime: EffectRuntime
-  readonly onEmit: (event: Json, step: string) => void
-  /** Posts one send. True when it is stored or can never be, false when this node stopped first. */
-  readonly onSend: (send: OpenSend) => Promise<boolean>
-  readonly mail?: ResidentMail
-  /** What was open is taken up. */
-  readonly onActive?: () => void
-  readonly onLog: (text: string, data: object) => void
-  /** This incarnation is over; the node forgets it. `fenced`: another writer has the actor. */
-  readonly onLost: (why: TroupeError, fenced: boolean) => void
-}
-
 type Phase = 'activating' | 'running' | 'paused' | 'lost'
-
-/** What a group of steps will release once it is committed. */
-interface Group {
-  readonly steps: Step[]
-  readonly releases: (() => void)[]
-  readonly intents: Intent[]
-  /** Letters that no step takes. */
-  readonly dead: Unapplied[]
-  sizeBytes: number
-  /** Append even without steps: a fenced read. */
-  forced: boolean
-  pauseMs?: number
-  /** A part of the tree has failed: what begins again later. */
-  revive?: Revive
-  /** Another tree from this intent on. */
-  replaced?: { readonly fate: TreeFate; readonly from: number }
-}
 
 export class Resident {
   readonly #o: ResidentOptions
@@ -143,23 +74,16 @@ export class Resident {
   #draining = false
   /** The turn or activation under way, or the last one. */
   #current: Promise<void> = Promise.resolve()
-  /** Timers that have fired and wait in the mailbox. */
-  readonly #fired = new Set<number>()
-  readonly #sending = new Set<number>()
-  readonly #delivered = new Set<number>()
+  readonly #alarm: Alarm
+  readonly #rests: Rests
+  readonly #unrecorded: Unrecorded
   readonly #intake: MailIntake | undefined
   /** Mail up to here is consumed, as committed. */
   #cursor = 0
-  /** Mail that is consumed and that no step has recorded yet. */
-  #consumed: number | undefined
   /** See 9. */
   #suspect = false
-  #settler: Timer | undefined
-  #timer: Timer | undefined
   /** The log holds a state that this code cannot reach: everything but a reset is refused with this. */
   #diverged: StateDiverged | undefined
-  /** Parts that rest after their failure, by their first path. */
-  readonly #revivals = new Map<string, Revive & { readonly timer: Timer }>()
   #lastActive: number
 
   constructor(options: ResidentOptions) {
@@ -171,9 +95,25 @@ export class Resident {
     this.#maker = new StepMaker({
       ...options,
       onInput: (input, origin) => this.#receiveSystem(input, origin),
-      takeAlong: () => this.#takeAlong(),
+      takeAlong: () => this.#unrecorded.takeAlong(this.#settlement),
     })
-    const { address, clock, mail } = options
+    const { address, clock, mail, onSend } = options
+    this.#alarm = new Alarm(
+      clock,
+      () => (this.#phase === 'running' ? this.#maker.host : undefined),
+      (timer) => {
+        const input = { kind: 'timer', timer } as const
+        this.#receiveSystem(input, this.#maker.host?.originOf(input))
+      },
+    )
+    this.#rests = new Rests(clock, (paths) => this.#phase === 'running' && this.#maker.host?.resume(paths))
+    this.#unrecorded = new Unrecorded({
+      clock,
+      onSend,
+      mailStream: mail?.mail.streamId,
+      alive: () => this.#phase !== 'lost',
+      onDue: () => this.#schedule(),
+    })
     this.#intake = mail && new MailIntake({ address, clock, ...mail, offer: (letter) => this.#offer(letter) })
   }
 
@@ -244,10 +184,10 @@ export class Resident {
 
   /** Starts effects that were running, sends what was not delivered, arms timers. */
   #takeUp(): void {
-    for (const send of this.#settlement.sends) this.#deliver(send)
+    for (const send of this.#settlement.sends) this.#unrecorded.deliver(send)
     if (this.#settlement.life.kind !== 'active') return
     this.#maker.host?.resume()
-    this.#armTimer()
+    this.#alarm.set()
   }
 
   /** No more turns: ends effects, answers whoever waits. */
@@ -261,9 +201,9 @@ export class Resident {
     this.#intake?.stop()
     await this.#current
     const readable = this.#phase === 'running' && this.#diverged === undefined
-    if (readable && (!this.#log.stateIsNewest || this.#unrecorded)) {
+    if (readable && (!this.#log.stateIsNewest || this.#unrecorded.any)) {
       const group = newGroup()
-      if (this.#unrecorded) this.#add(this.#maker.settled(), group)
+      if (this.#unrecorded.any) this.#add(this.#maker.settled(), group)
       await this.#commit(group, undefined)
     }
     this.#lose(new Moved(`'${this.#o.address}' moves to another node`))
@@ -284,7 +224,7 @@ export class Resident {
 
   /** True when leaving memory loses nothing that nobody else would take up. */
   idleSince(monotonic: number): boolean {
-    const sends = this.#settlement.sends.length - this.#delivered.size
+    const sends = this.#settlement.sends.length - this.#unrecorded.deliveredSends
     const open = this.#settlement.waiting(this.#o.clock.now()) + sends
     const soon = (this.nextDue ?? Number.POSITIVE_INFINITY) <= this.#o.clock.now() + WAKE_UP_MS
     const running = soon || (this.#maker.host?.openEffects ?? 0) > 0 || this.#intake?.idle === false
@@ -300,16 +240,16 @@ export class Resident {
   /** When its next timer is due; one that is far away must be left to a wake-up before the actor leaves memory. */
   get nextDue(): number | undefined {
     const { kind } = this.#settlement.life
-    return kind === 'active' ? this.#maker.host?.nextDue(this.#fired) : undefined
+    return kind === 'active' ? this.#maker.host?.nextDue(this.#alarm.fired) : undefined
   }
 
   #lose(why: TroupeError, fenced = false): void {
     if (this.#phase === 'lost') return
     this.#phase = 'lost'
     this.#intake?.stop()
-    this.#timer?.cancel()
-    this.#settler?.cancel()
-    this.#endRests()
+    this.#alarm.cancel()
+    this.#unrecorded.stop()
+    this.#rests.end()
     this.#maker.close()
     const answer: WireAnswer = { v: 1, ok: false, error: toWire(why) }
     const untouched: WireAnswer = { v: 1, ok: false, error: { ...toWire(why), applied: 'no' } }
@@ -326,9 +266,7 @@ export class Resident {
   // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   receive(envelope: Envelope, route: Route, sizeBytes: number): void {
-    if (this.#phase === 'lost' || this.#draining) {
-      return route({ v: 1, ok: false, error: toWire(new Moved(`'${this.#o.address}' moves to another node`)) })
-    }
+    if (this.#phase === 'lost' || this.#draining) return route(movedAway(this.#o.address))
     this.#lastActive = this.#o.clock.monotonic()
     if (!this.#mailbox.offer({ envelope, route, sizeBytes, arrivedAt: this.#lastActive })) {
       const error = new MailboxFull(
@@ -373,7 +311,7 @@ export class Resident {
 
   #schedule(): void {
     if (this.#turning || this.#phase !== 'running' || this.#draining) return
-    if (this.#mailbox.empty && !this.#settleDue) return
+    if (this.#mailbox.empty && !this.#unrecorded.due) return
     this.#turning = true
     this.#current = Promise.resolve().then(() => this.#turn())
   }
@@ -382,7 +320,7 @@ export class Resident {
 
   async #turn(): Promise<void> {
     try {
-      while (this.#phase === 'running' && !this.#draining && !(this.#mailbox.empty && !this.#settleDue)) {
+      while (this.#phase === 'running' && !this.#draining && !(this.#mailbox.empty && !this.#unrecorded.due)) {
         if (this.#suspect && !(await this.#tryFirst())) return
         if (!(await this.#finish(this.#group()))) return
       }
@@ -428,8 +366,7 @@ export class Resident {
       const tried = newGroup()
       this.#add(this.#maker.settled({ message, n }), tried)
       if (!(await this.#finish(tried))) {
-        const error = new Moved(`'${this.#o.address}' moves to another node`)
-        received.route({ v: 1, ok: false, error: { ...toWire(error), applied: 'no' } })
+        received.route(movedAway(this.#o.address))
         return false
       }
     }
@@ -439,9 +376,8 @@ export class Resident {
 
   #group(): Group {
     const group = newGroup()
-    const until = this.#o.clock.monotonic() + GROUP_MS
-    const goesOn = () => group.pauseMs === undefined && group.revive === undefined && group.replaced === undefined
-    while (group.steps.length < GROUP_MESSAGES && group.sizeBytes < GROUP_BYTES && goesOn()) {
+    const until = this.#o.clock.monotonic() + GROUP.ms
+    while (takesMore(group)) {
       const system = this.#mailbox.takeSystem()
       if (system !== undefined) this.#systemStep(system, group)
       else {
@@ -453,24 +389,13 @@ export class Resident {
       if (this.#settlement.life.kind !== 'active' && group.steps.length > 0) break
       if (this.#o.clock.monotonic() >= until) break
     }
-    if (group.steps.length === 0 && this.#settleDue) this.#add(this.#maker.settled(), group)
+    if (group.steps.length === 0 && this.#unrecorded.due) this.#add(this.#maker.settled(), group)
     return group
-  }
-
-  get #settleDue(): boolean {
-    return this.#unrecorded && this.#settler === undefined
-  }
-
-  /** Sends that are stored, or mail that is consumed, known to no step yet. */
-  get #unrecorded(): boolean {
-    return this.#delivered.size > 0 || this.#consumed !== undefined
   }
 
   /** The step that is made next, of this letter or another, takes the cursor along. */
   #consume({ letter }: Received): void {
-    if (letter?.last !== true) return
-    this.#consumed = letter.position
-    this.#settleLater()
+    if (letter?.last === true) this.#unrecorded.consume(letter.position)
   }
 
   #userStep(received: Received, group: Group): void {
@@ -562,7 +487,7 @@ export class Resident {
   }
 
   #systemStep({ input, origin }: SystemInput, group: Group): void {
-    if (input.kind === 'timer') this.#fired.delete(input.timer)
+    if (input.kind === 'timer') this.#alarm.taken(input.timer)
     if (this.#settlement.life.kind === 'active') this.#add(this.#maker.system(input, origin), group)
   }
 
@@ -575,26 +500,10 @@ export class Resident {
     if (revive !== undefined) group.revive = revive
     for (const { ask, answer } of answersIn(step, id)) group.releases.push(() => this.#askers.answer(ask, answer))
     if (step.outcome === 'applied') {
-      for (const send of this.#settlement.sends) if (send.step === id) group.releases.push(() => this.#deliver(send))
+      for (const send of this.#settlement.sends)
+        if (send.step === id) group.releases.push(() => this.#unrecorded.deliver(send))
     }
     if (next !== undefined) this.#add(next, group)
-  }
-
-  #takeAlong(): Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'> {
-    const delivered = [...this.#delivered]
-    const mailSeq = this.#consumed
-    const stream = this.#o.mail?.mail.streamId
-    this.#delivered.clear()
-    this.#consumed = undefined
-    this.#settler?.cancel()
-    this.#settler = undefined
-    return {
-      ...(delivered.length > 0 && { delivered }),
-      ...(mailSeq !== undefined && { mailSeq }),
-      ...(mailSeq !== undefined &&
-        stream !== undefined &&
-        this.#settlement.mail?.stream !== stream && { mailStream: stream }),
-    }
   }
 
   // ── Commit and release ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -649,11 +558,10 @@ export class Resident {
     for (const release of group.releases) release()
     if (group.replaced !== undefined) return this.#releaseReplaced(group.intents, group.replaced)
     const { pauseMs, revive } = group
-    if (pauseMs === undefined && revive !== undefined) this.#reviveLater(revive)
-    const resting = [...this.#revivals.values()].flatMap(({ at }) => at)
+    if (pauseMs === undefined && revive !== undefined) this.#rests.begin(revive)
     const partly = pauseMs === undefined && revive !== undefined
-    this.#maker.release(group.intents, (pauseMs ?? revive) !== undefined, partly ? resting : undefined)
-    if (pauseMs === undefined) return this.#armTimer()
+    this.#maker.release(group.intents, (pauseMs ?? revive) !== undefined, partly ? this.#rests.paths : undefined)
+    if (pauseMs === undefined) return this.#alarm.set()
     if (this.#settlement.life.kind !== 'active') return this.#maker.close()
     this.#phase = 'paused'
     this.#o.clock.after(pauseMs, () => this.#restart())
@@ -663,92 +571,22 @@ export class Resident {
   #releaseReplaced(intents: readonly Intent[], { fate, from }: NonNullable<Group['replaced']>): void {
     this.#maker.release(intents.slice(0, from), true)
     this.#mailbox.dropSystem()
-    this.#fired.clear()
-    this.#endRests()
+    this.#alarm.forget()
+    this.#rests.end()
     this.#maker.release(intents.slice(from), false)
     if (fate === 'kept') this.#takeUp()
-    else this.#armTimer()
-  }
-
-  #endRests(): void {
-    for (const { timer } of this.#revivals.values()) timer.cancel()
-    this.#revivals.clear()
-  }
-
-  /** The newest failure of a part decides when it begins again. */
-  #reviveLater({ inMs, at }: Revive): void {
-    const [first] = at
-    if (first === undefined) return
-    this.#revivals.get(first)?.timer.cancel()
-    const timer = this.#o.clock.after(inMs, () => {
-      this.#revivals.delete(first)
-      if (this.#phase === 'running') this.#maker.host?.resume(at)
-    })
-    this.#revivals.set(first, { inMs, at, timer })
+    else this.#alarm.set()
   }
 
   /** After the pause that supervision ordered: effects begin again, messages are taken again. */
   #restart(): void {
     if (this.#phase !== 'paused') return
     this.#phase = 'running'
-    this.#endRests()
+    this.#rests.end()
     if (this.#maker.begun) this.#takeUp()
     else this.#receiveSystem({ kind: 'init', event: this.#maker.initEvent }, undefined)
     this.#schedule()
   }
-
-  /** Called with the committed state: what it no longer lists is known to be over after any crash. */
-  #deliver(send: OpenSend): void {
-    if (this.#sending.has(send.n)) return
-    this.#sending.add(send.n)
-    void this.#o.onSend(send).then((over) => {
-      this.#sending.delete(send.n)
-      if (!over || this.#phase === 'lost') return
-      this.#delivered.add(send.n)
-      this.#settleLater()
-    })
-  }
-
-  /** Usually the next step takes along what is over. */
-  #settleLater(): void {
-    this.#settler ??= this.#o.clock.after(SETTLE_MS, () => {
-      this.#settler = undefined
-      this.#schedule()
-    })
-  }
-
-  #armTimer(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
-    const due = this.#maker.host?.nextDue(this.#fired)
-    if (due === undefined || this.#phase !== 'running') return
-    this.#timer = this.#o.clock.after(Math.max(0, due - this.#o.clock.now()), () => this.#fire())
-  }
-
-  #fire(): void {
-    const { host } = this.#maker
-    if (host === undefined || this.#phase !== 'running') return
-    for (const timer of host.due(this.#o.clock.now())) {
-      if (this.#fired.has(timer)) continue
-      this.#fired.add(timer)
-      this.#receiveSystem({ kind: 'timer', timer }, host.originOf({ kind: 'timer', timer }))
-    }
-    this.#armTimer()
-  }
 }
 
 const NOBODY: Route = () => {}
-function refusal(address: Address, cause: Error): TroupeError {
-  const what = `the journal refused a step of '${address}': ${cause.message}`
-  // Asking again would meet the same refusal; nothing was stored.
-  return cause instanceof MessageTooLarge ? new MessageTooLarge(what, {}, cause) : new LogUnavailable(what, {}, cause)
-}
-
-function divergence(address: Address, error: TroupeError): StateDiverged {
-  const what = `${error.message}; nodes with the code that recorded it can serve it, or an operator resets '${address}'`
-  return new StateDiverged(what, error.details, error)
-}
-
-function newGroup(): Group {
-  return { steps: [], releases: [], intents: [], dead: [], sizeBytes: 0, forced: false }
-}

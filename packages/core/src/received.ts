@@ -1,0 +1,20 @@
+/** What waits in the mailbox of an actor: messages of others, and inputs that its own tree has caused. */
+import type { Route } from './askers.ts'
+import type { Envelope } from './envelope.ts'
+import type { Input, Origin } from './input.ts'
+import type { ReceivedLetter } from './letter.ts'
+
+export interface Received {
+  readonly envelope: Envelope
+  readonly route: Route
+  readonly sizeBytes: number
+  /** Monotonic. */
+  readonly arrivedAt: number
+  /** It came by mail: nobody waits for an answer. */
+  readonly letter?: ReceivedLetter
+}
+
+export interface SystemInput {
+  readonly input: Input
+  readonly origin: Origin
+}

@@ -1,0 +1,22 @@
+/** How a resident words what it cannot go on from, for whoever asked. */
+import type { Address } from './address.ts'
+import type { WireAnswer } from './envelope.ts'
+import { LogUnavailable, MessageTooLarge, Moved, StateDiverged, type TroupeError, toWire } from './errors.ts'
+
+/** The journal refuses what it was given, for good. */
+export function refusal(address: Address, cause: Error): TroupeError {
+  const what = `the journal refused a step of '${address}': ${cause.message}`
+  // Asking again would meet the same refusal; nothing was stored.
+  return cause instanceof MessageTooLarge ? new MessageTooLarge(what, {}, cause) : new LogUnavailable(what, {}, cause)
+}
+
+/** This code cannot reach the state that the log holds. */
+export function divergence(address: Address, error: TroupeError): StateDiverged {
+  const what = `${error.message}; nodes with the code that recorded it can serve it, or an operator resets '${address}'`
+  return new StateDiverged(what, error.details, error)
+}
+
+/** What was asked is applied by nobody yet: it may be asked again. */
+export function movedAway(address: Address): WireAnswer {
+  return { v: 1, ok: false, error: { ...toWire(new Moved(`'${address}' moves to another node`)), applied: 'no' } }
+}
