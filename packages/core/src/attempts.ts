@@ -2,18 +2,17 @@
 import type { Address } from './address.ts'
 import { hashOf } from './codec.ts'
 import type { Envelope } from './envelope.ts'
-import { RemoteError, type TroupeError } from './errors.ts'
+import { Poison } from './errors.ts'
 import { askIdOf } from './step.ts'
 
 export const ATTEMPTS = 3
-export const POISON = 'Poison'
 
 /** What a message is called in the record of its attempts. Every letter has a command. */
 export function nameOf({ command, event }: Extract<Envelope, { kind: 'event' }>): string {
   return command === undefined ? `event:${hashOf(event)}` : askIdOf(command)
 }
 
-export function poison(address: Address, message: string): TroupeError {
+export function poison(address: Address, message: string): Poison {
   const what = `message '${message}' to '${address}' ended its process ${ATTEMPTS} times; it is not tried again`
-  return new RemoteError({ code: POISON, message: what, retryable: false, applied: 'no' })
+  return new Poison(what)
 }

@@ -57,3 +57,9 @@ test('errors/3: an error that crossed a border is what it was; an unknown code k
     expect(back.name).toBe(code === 'NewerThanUs' ? 'RemoteError' : code)
   }
 })
+
+test('what a peer says of this message outweighs what its code usually means', () => {
+  const told = errors.fromWire({ code: 'MessageTooLarge', message: 'x', retryable: false, applied: 'unknown' })
+  expect(told).toBeInstanceOf(errors.MessageTooLarge)
+  expect(errors.toWire(told)).toEqual({ code: 'MessageTooLarge', message: 'x', retryable: false, applied: 'unknown' })
+})

@@ -5,10 +5,11 @@
  *   ├ before anything happened (applied 'no')
  *   │   InvalidAddress · InvalidEvent · NotSerializable · MessageTooLarge · EventNotAccepted · TypeNotServed
  *   │   MailboxFull · TooManyOutstanding · IdempotencyMismatch · ActorDone · ActorStopped · ActorQuarantined
- *   │   ActorNotFound · ActorDestroyed · ActorFailed · AskUnanswered · Disconnected · SystemStopped
- *   │   UnsupportedVersion · DurabilityRefused · LogicRefused · CallCycle · EffectNotServed
+ *   │   ActorNotFound · ActorDestroyed · ActorFailed · Poison · Disconnected · UnsupportedVersion
+ *   │   DurabilityRefused · LogicRefused · CallCycle · EffectNotServed
  *   └ outcome unknown (applied 'unknown'): ask again with the same id or idempotency key
- *       Timeout · Moved · LogDamaged · StateDiverged · LogUnavailable · EffectFailed · EffectOutcomeUnknown
+ *       Timeout · Moved · SystemStopped · AskUnanswered · RetryWindowPassed · LogDamaged · StateDiverged
+ *       LogUnavailable · EffectFailed · EffectOutcomeUnknown
  *
  * 1. Recognise an error by `code`, never by message, nor across processes by `instanceof`.
  * 2. `retryable` and `applied` alone decide what a client does next.
@@ -98,16 +99,23 @@ export class ActorDestroyed extends TroupeError {
 export class ActorFailed extends TroupeError {
   readonly code = 'ActorFailed'
 }
-/** The actor ended with this ask still open. */
+/** It ended its process three times; it is not tried again. */
+export class Poison extends TroupeError {
+  readonly code = 'Poison'
+}
+/** The actor ended with this ask still open; the step that opened it stands. */
 export class AskUnanswered extends TroupeError {
   readonly code = 'AskUnanswered'
+  override readonly applied = 'unknown'
 }
 export class Disconnected extends TroupeError {
   readonly code = 'Disconnected'
   override readonly retryable = true
 }
+/** This system, or the node that had the actor, ended before the answer. */
 export class SystemStopped extends TroupeError {
   readonly code = 'SystemStopped'
+  override readonly applied = 'unknown'
 }
 export class UnsupportedVersion extends TroupeError {
   readonly code = 'UnsupportedVersion'
@@ -128,6 +136,11 @@ export class CallCycle extends TroupeError {
 export class Timeout extends TroupeError {
   readonly code = 'Timeout'
   override readonly retryable = true
+  override readonly applied = 'unknown'
+}
+/** A send that could not be stored within 12 h; it is not tried again. */
+export class RetryWindowPassed extends TroupeError {
+  readonly code = 'RetryWindowPassed'
   override readonly applied = 'unknown'
 }
 /** The actor lives elsewhere now; what this incarnation had not released is decided by the log. */
@@ -195,6 +208,7 @@ const classes = {
   ActorNotFound,
   ActorDestroyed,
   ActorFailed,
+  Poison,
   AskUnanswered,
   Disconnected,
   SystemStopped,
@@ -203,6 +217,7 @@ const classes = {
   LogicRefused,
   CallCycle,
   Timeout,
+  RetryWindowPassed,
   Moved,
   LogDamaged,
   StateDiverged,
@@ -228,7 +243,8 @@ export function toWire(error: unknown): WireError {
 export function fromWire(wire: WireError): TroupeError {
   if (!Object.hasOwn(classes, wire.code)) return new RemoteError(wire)
   const Class = classes[wire.code as ErrorCode]
-  return new Class(wire.message, wire.details)
+  // The peer knows what became of this message; the class knows only what is usual.
+  return Object.assign(new Class(wire.message, wire.details), { retryable: wire.retryable, applied: wire.applied })
 }
 
 /** A bug of ours, never a user's mistake: says which promise of the file is broken. */

@@ -17,7 +17,7 @@ import type { ListedActor } from './cluster-tree.ts'
 import { hashOf, type Json } from './codec.ts'
 import { type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
-import { InvalidEvent, Moved, RemoteError, type TroupeError, TypeNotServed, toWire } from './errors.ts'
+import { InvalidEvent, Moved, RetryWindowPassed, type TroupeError, TypeNotServed, toWire } from './errors.ts'
 import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
 import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
@@ -286,7 +286,8 @@ export class ShardHost {
     const posted = late ? undefined : await outbox.post(`${type}/${key}`, letter)
     if (posted?.kind === 'stored') return true
     if (posted?.error.code === 'SystemStopped') return false
-    const why = posted?.error ?? retryWindowPassed(from, to)
+    const overdue = `a send of '${from}' to '${to}' could not be stored within 12 h; it is not tried again`
+    const why = posted?.error ?? new RetryWindowPassed(overdue)
     const about = { ...reasonOf(why), attempts: 1, at: clock.now() }
     return this.#bury({ to: `${type}/${key}`, ...about, ...letter }, token(`${from}:${n}`))
   }
@@ -357,11 +358,6 @@ function packed(answer: WireAnswer, asJson: boolean): Uint8Array {
     const { step } = answer
     return packWire({ v: 1, ok: false, error: { ...toWire(error), applied: 'unknown' }, ...(step && { step }) }, asJson)
   }
-}
-
-function retryWindowPassed(from: Address, to: string): TroupeError {
-  const message = `a send of '${from}' to '${to}' could not be stored within 12 h; it is not tried again`
-  return new RemoteError({ code: 'RetryWindowPassed', message, retryable: false, applied: 'unknown' })
 }
 
 function takeUpCause(address: Address): EnvelopeCause {

@@ -22,7 +22,7 @@
 import { ActorJournal, type Entry } from './actor-journal.ts'
 import { Alarm } from './alarm.ts'
 import { Askers, type Route } from './askers.ts'
-import { ATTEMPTS, nameOf, POISON, poison } from './attempts.ts'
+import { ATTEMPTS, nameOf, poison } from './attempts.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import type { Json } from './codec.ts'
 import { asDeadLetter } from './dead-letter.ts'
@@ -37,6 +37,7 @@ import {
   LogUnavailable,
   MailboxFull,
   Moved,
+  Poison,
   StateDiverged,
   SystemStopped,
   TooManyOutstanding,
@@ -463,7 +464,7 @@ export class Resident {
   }
 
   #refuse({ route, letter }: Received, error: TroupeError, group: Group): void {
-    const attempts = error.code === POISON ? ATTEMPTS : 1
+    const attempts = error instanceof Poison ? ATTEMPTS : 1
     if (letter !== undefined) group.dead.push({ letter, error, attempts })
     else group.releases.push(() => route({ v: 1, ok: false, error: toWire(error) }))
   }
