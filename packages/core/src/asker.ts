@@ -70,7 +70,7 @@ export class Asker {
 
   /** @throws the error that answered, or Timeout, Disconnected, SystemStopped; the signal's reason when it aborts */
   async ask(question: Question): Promise<Json> {
-    if (this.#stopped) throw new SystemStopped('this system has stopped')
+    if (this.#stopped) throw new SystemStopped('this system has stopped', {}, 'no')
     if (!this.#transport.connected) throw new Disconnected('there is no connection to NATS; nothing was sent')
     question.signal?.throwIfAborted()
     const n = ++this.#n

@@ -112,10 +112,15 @@ export class Disconnected extends TroupeError {
   readonly code = 'Disconnected'
   override readonly retryable = true
 }
-/** This system, or the node that had the actor, ended before the answer. */
+/** This system, or the node that had the actor, ended before the answer; 'no' when it had ended before the question. */
 export class SystemStopped extends TroupeError {
   readonly code = 'SystemStopped'
-  override readonly applied = 'unknown'
+  override readonly applied: Applied
+
+  constructor(message: string, details: Details = {}, applied: Applied = 'unknown') {
+    super(message, details)
+    this.applied = applied
+  }
 }
 export class UnsupportedVersion extends TroupeError {
   readonly code = 'UnsupportedVersion'

@@ -12,7 +12,7 @@ export class SharedParts {
     runtime: EffectRuntime,
     name: string,
   ): T {
-    if (this.#closed) throw new SystemStopped(`system '${runtime.node}' has stopped`)
+    if (this.#closed) throw new SystemStopped(`system '${runtime.node}' has stopped`, {}, 'no')
     const named = this.#names.get(name) ?? []
     const known = named.find((part) => part instanceof Class)
     if (known instanceof Class) return known

@@ -485,7 +485,7 @@ class RunningSystem implements System {
   }
 
   #checkRunning(): void {
-    if (this.#stopped !== undefined) throw new SystemStopped(`system '${this.node}' has stopped`)
+    if (this.#stopped !== undefined) throw new SystemStopped(`system '${this.node}' has stopped`, {}, 'no')
   }
 
   /** An actor of this node is reached directly, any other over its command subject. */
