@@ -171,4 +171,18 @@ describe('mustExist', () => {
     await ref.ask({ type: 'add', by: 1 })
     expect((await ref.snapshot()).context.count).toBe(3)
   })
+
+  test('what is sent is the event as it was at the call', async () => {
+    await using system = await createSystem({ actors: [counter] })
+    const event = { type: 'add' as const, by: 1 }
+    const plain = system.get(counter, 'a')
+    const delivered = plain.deliver(event)
+    event.by = 10
+    await delivered
+    await expect.poll(async () => (await plain.snapshot()).context.count).toBe(1)
+    const asked = system.get(counter, 'a', { mustExist: true }).ask(event)
+    event.by = 100
+    await asked
+    expect((await plain.snapshot()).context.count).toBe(11)
+  })
 })

@@ -105,10 +105,11 @@ export class ActorRef {
 
   async ask(event: { readonly type: string }, options: AskOptions & { readonly cause?: Cause } = {}): Promise<unknown> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, idempotencyKey, signal, cause } = options
+    const data = encode(event, undefined, 'event') // before anything is awaited: the caller may change it
     if (!this.#exists) await this.#mustExist()
     const value = await this.#o.asker.ask({
       to: this.address,
-      event: encode(event, undefined, 'event'),
+      event: data,
       cause: cause ?? this.#newCause(),
       timeoutMs,
       ...(idempotencyKey !== undefined && { key: idempotencyKey }),
@@ -168,8 +169,9 @@ export class ActorRef {
   }
 
   async deliver(event: { readonly type: string }, options: DeliverOptions = {}): Promise<void> {
+    const data = encode(event, undefined, 'event')
     await this.#mustExist()
-    await this.#o.deliveries.deliver(this.address, encode(event, undefined, 'event'), this.#newCause(), options)
+    await this.#o.deliveries.deliver(this.address, data, this.#newCause(), options)
   }
 
   async *changes(options: ChangesOptions = {}): AsyncGenerator<PlainView> {
