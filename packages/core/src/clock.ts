@@ -6,6 +6,9 @@
  */
 import type { Clock, Timer } from './ports.ts'
 
+/** The last time anything may wait for, in the year 2262: NATS counts nanoseconds in 64 bits, and fires a later one at once. */
+export const LAST_MS = 9_223_372_036_000
+
 /** Node fires a longer timer at once. Longer waits are made of several. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 

@@ -184,3 +184,20 @@ test('host/3: a fold with the recorded draws makes the same state; another numbe
     /drew 1 random values; this fold wanted 0/,
   )
 })
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e18])(
+  'a delay of %d is refused',
+  (wait) => {
+    const logic = setup({ delays: { wait } }).createMachine({
+      initial: 'idle',
+      states: { idle: { on: { go: 'waiting' } }, waiting: { after: { wait: 'late' } }, late: {} },
+    })
+    const random = () => 0.25
+    const host = new LogicHost({ address: 'order/k', logic, random, onInput: () => {}, onEmit: () => {} })
+    host.step({ kind: 'init', event: { type: 'order', key: 'k' } }, 1_000, origin('order/k#1:1'))
+    const outcome = host.step({ kind: 'message', path: '', event: { type: 'go' } }, 1_000, origin('order/k#1:2'))
+    expect(outcome).toMatchObject({ status: 'error', error: { code: 'LogicRefused' } })
+    expect(outcome.error).toHaveProperty('message', expect.stringContaining(`a delay is ${wait} ms`))
+    expect(host.openTimers).toBe(0)
+  },
+)

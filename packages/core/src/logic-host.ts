@@ -28,7 +28,7 @@ import { type Draw, installTape, play, record } from './tape.ts'
 import { beginAnew, stopBelow, stopChild } from './tree-edit.ts'
 import { type RunningEffect, TreeEffects } from './tree-effects.ts'
 import { captureScope } from './tree-scope.ts'
-import { type TimerState, TreeTimers } from './tree-timers.ts'
+import { dueAfter, type TimerState, TreeTimers } from './tree-timers.ts'
 import { childrenOf, lenient, stateValueOf, type TreeView, viewOf } from './tree-view.ts'
 import {
   type EffectScope,
@@ -378,7 +378,7 @@ export class LogicHost implements HostSeam {
   // ── Timers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #schedule(source: InsideActor, target: InsideActor, event: InsideEvent, delay: number, id?: string): void {
-    const due = this.#now + delay
+    const due = dueAfter(delay, this.#now, (why) => this.#refuse(why))
     const path = this.#pathOf(target)
     const { n } = this.#timers.set(
       { source, target, event, due, origin: this.#origin ?? NOWHERE },

@@ -5,6 +5,7 @@
  * 2. As in XState: a second timer under a used id does not end the first, which still fires but can no longer be cancelled; and an
  *    older one that fires takes the id with it.
  */
+import { LAST_MS } from './clock.ts'
 import type { Json } from './codec.ts'
 import type { Origin } from './input.ts'
 import type { InsideActor, InsideEvent } from './xstate-inside.ts'
@@ -120,4 +121,11 @@ export class TreeTimers {
     this.#timers.set(timer.n, timer)
     if (live) this.#ofKey.set(timer.key, timer.n)
   }
+}
+
+/** When a timer of this delay is due; `refuse` gets the reason when no log could keep that time. */
+export function dueAfter(delay: number, now: number, refuse: (why: string) => never): number {
+  const due = now + delay
+  if (Math.abs(due) <= LAST_MS) return due
+  return refuse(`a delay is ${delay} ms; it must be a number that ends before the year 2262`)
 }
