@@ -3,11 +3,12 @@
  *
  * 1. Letters are handed over in the order in which they are stored, each once per life of the resident.
  * 2. It reads when it has heard of a position that it has not read; a reader that lags is asked again.
+ *    Nothing that was announced is passed over unless the leader says that it is not there.
  * 3. Nothing is kept: what was not committed is read again by the next resident.
  */
 import type { Address } from './address.ts'
 import { lettersIn, type ReceivedLetter } from './letter.ts'
-import type { Clock, Mail } from './ports.ts'
+import type { Clock, Mail, MailEntry } from './ports.ts'
 
 export interface MailIntakeOptions {
   readonly address: Address
@@ -19,7 +20,7 @@ export interface MailIntakeOptions {
 }
 
 const LAG_PAUSE_MS = 50
-/** What was announced and is not there after so many reads was purged. */
+/** What was announced and is not there after so many reads is asked of the leader: it was purged, or replicas lag long. */
 const LAG_READS = 5
 
 export class MailIntake {
@@ -86,16 +87,36 @@ export class MailIntake {
       const from = this.#next
       for await (const entry of mail.read(subject, { from })) {
         if (this.#stopped) return
-        this.#next = entry.position + 1
-        this.#held.push(...lettersIn(entry, this.#o.address, mail.streamId))
+        this.#take(entry)
         if (!this.#handOver()) return
         if (this.#next > this.#known) break
       }
-      if (this.#next > from) continue
+      if (this.#next > from) {
+        lags = 0
+        continue
+      }
       lags += 1
-      if (lags === LAG_READS) this.#next = this.#known + 1
-      else await new Promise<void>((resolve) => clock.after(LAG_PAUSE_MS, resolve))
+      if (lags < LAG_READS) await new Promise<void>((resolve) => clock.after(LAG_PAUSE_MS, resolve))
+      else {
+        lags = 0
+        await this.#askLeader()
+      }
     }
+  }
+
+  async #askLeader(): Promise<void> {
+    const { mail, subject } = this.#o
+    // What is announced during the read may be stored after it.
+    const announced = this.#known
+    const entry = await mail.next(subject, this.#next)
+    if (this.#stopped) return
+    if (entry === undefined) this.#next = announced + 1
+    else this.#take(entry)
+  }
+
+  #take(entry: MailEntry): void {
+    this.#next = entry.position + 1
+    this.#held.push(...lettersIn(entry, this.#o.address, this.#o.mail.streamId))
   }
 
   #handOver(): boolean {

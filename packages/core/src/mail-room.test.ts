@@ -25,6 +25,7 @@ async function room() {
     store: (subject, data, options) => mail.store(subject, data, options),
     schedule: (subject, data, options) => mail.schedule(subject, data, options),
     read: (pattern, options) => mail.read(pattern, options),
+    next: (subject, from) => mail.next(subject, from),
     waiting: (pattern) => mail.waiting(pattern),
     purge: async (subject, upTo) => {
       if (failing-- > 0) throw new Error('no leader now')

@@ -35,6 +35,7 @@ async function scripted(clock: ManualClock) {
     store,
     schedule: store,
     read: (pattern) => mail.read(pattern),
+    next: (subject, from) => mail.next(subject, from),
     waiting: (pattern) => mail.waiting(pattern),
     purge: (subject) => mail.purge(subject),
   }

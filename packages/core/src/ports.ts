@@ -132,8 +132,10 @@ export interface Mail {
     bytes: Uint8Array,
     options: { readonly id: string; readonly at: number; readonly target: string; readonly headers?: Headers },
   ): Promise<MailOutcome>
-  /** Entries under the pattern in order, from a position (inclusive) to the end as it is when the reader gets there. */
+  /** Entries under the pattern in order, from a position (inclusive) to the end as it is when the reader gets there. May lag behind `store`. */
   read(pattern: string, options?: { readonly from?: number }): AsyncIterable<MailEntry>
+  /** The first entry of one subject from a position on, read from the leader: nothing means that nothing is there. */
+  next(subject: string, from: number): Promise<MailEntry | undefined>
   /** Newest position of every subject under the pattern, in no promised order. May lag behind `store`. */
   waiting(pattern: string): AsyncIterable<{ readonly subject: string; readonly position: number }>
   /** Removes what a subject holds up to a position, by default all; a schedule that is removed does not fire. */

@@ -58,6 +58,7 @@ function withoutMail(world: ReturnType<typeof memory>): Backend {
       const rest = {
         streamId: mail.streamId,
         read: (pattern: string) => mail.read(pattern),
+        next: (subject: string, from: number) => mail.next(subject, from),
         waiting: (pattern: string) => mail.waiting(pattern),
         purge: (subject: string, upTo?: number) => mail.purge(subject, upTo),
       }

@@ -64,6 +64,10 @@ export class MemoryMail implements Mail {
     }
   }
 
+  async next(subject: string, from: number): Promise<MailEntry | undefined> {
+    return (await this.#link.call(() => this.#office.read(subject, from, 1)))[0]
+  }
+
   async *waiting(pattern: string): AsyncIterable<{ readonly subject: string; readonly position: number }> {
     yield* await this.#link.call(() => this.#office.waiting(pattern))
   }

@@ -72,6 +72,11 @@ export class SimMail implements Mail {
     }
   }
 
+  async next(subject: string, from: number): Promise<MailEntry | undefined> {
+    const label = `${this.#name} asks for mail ${subject}`
+    return (await this.#link.call(label, () => this.#office.read(subject, from, 1)))[0]
+  }
+
   async *waiting(pattern: string): AsyncIterable<{ readonly subject: string; readonly position: number }> {
     const { scheduler } = this.#link.process
     const label = `${this.#name} lists mail ${pattern}`

@@ -62,6 +62,7 @@ export function withMail(connection: Connection, change: (mail: Mail) => Partial
     store: (subject, bytes, options) => mail.store(subject, bytes, options),
     schedule: (subject, bytes, options) => mail.schedule(subject, bytes, options),
     read: (pattern, options) => mail.read(pattern, options),
+    next: (subject, from) => mail.next(subject, from),
     waiting: (pattern) => mail.waiting(pattern),
     purge: (subject, upTo) => mail.purge(subject, upTo),
   }

@@ -84,6 +84,19 @@ export function mailConformance(name: string, make: () => Promise<TestWorld>): v
       expect(await all(b.mail.read(subjects.mail(shard, box('none'))))).toEqual([])
     })
 
+    test('tells the next entry of a subject from a position on, or that there is none', async () => {
+      const first = await store(to, '1')
+      await store(subjects.mail(shard, box('b')), 'other')
+      const second = await store(to, '2')
+      expect(await b.mail.next(to, 1)).toMatchObject({ subject: to, position: first })
+      const found = await b.mail.next(to, first + 1)
+      expect(found).toMatchObject({ subject: to, position: second, headers: {} })
+      expect(text(found?.bytes ?? bytes(''))).toBe('2')
+      expect(await b.mail.next(to, second + 1)).toBeUndefined()
+      await a.mail.purge(to)
+      expect(await b.mail.next(to, 1)).toBeUndefined()
+    })
+
     test('gives notice of each stored message on the subject of its shard', async () => {
       const heard = await listen(b)
       const position = await store(to, 'x')
@@ -197,6 +210,7 @@ export function mailConformance(name: string, make: () => Promise<TestWorld>): v
       await eventually(() => !a.bus.connected && !b.bus.connected, { withinMs: 10_000 })
       expect(await a.mail.store(to, bytes('during'), { id: freshId() })).toMatchObject({ kind: 'unknown' })
       await expect(all(a.mail.read(to))).rejects.toThrow(Disconnected)
+      await expect(a.mail.next(to, 1)).rejects.toThrow(Disconnected)
       await expect(a.mail.purge(to)).rejects.toThrow(Disconnected)
       await heal()
       await eventually(() => a.bus.connected && b.bus.connected, { withinMs: 10_000 })
