@@ -254,3 +254,14 @@ test('an actor of this node may answer before `send` has returned', async () => 
   const answer = now.ask({ to: 'a/b', event: null, cause: { correlation: 'c', causation: 'c' }, timeoutMs: 10 })
   expect(await answer).toBe('at once')
 })
+
+test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 1e18])(
+  'a timeout of %d is refused, and nothing is sent',
+  async (timeoutMs) => {
+    const told = ask({ timeoutMs })
+    await quiet()
+    expect(told.ended).toBeInstanceOf(RangeError)
+    expect(String(told.ended)).toContain(`timeoutMs is ${timeoutMs}`)
+    expect(sent).toHaveLength(0)
+  },
+)

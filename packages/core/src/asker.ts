@@ -7,6 +7,7 @@
  * 4. A deadline tells `Timeout`, applied 'unknown', never "failed".
  */
 import type { Address } from './address.ts'
+import { LAST_MS } from './clock.ts'
 import type { Json } from './codec.ts'
 import type { Envelope, EnvelopeCause, WireAnswer } from './envelope.ts'
 import { Disconnected, fromWire, SystemStopped, Timeout, type TroupeError, TypeNotServed } from './errors.ts'
@@ -68,8 +69,9 @@ export class Asker {
     this.#client = entropy.hex(64)
   }
 
-  /** @throws the error that answered, or Timeout, Disconnected, SystemStopped; the signal's reason when it aborts */
+  /** @throws RangeError for a time that is none; the error that answered, or Timeout, Disconnected, SystemStopped; the signal's reason when it aborts */
   async ask(question: Question): Promise<Json> {
+    checkTimeout(question.timeoutMs)
     if (this.#stopped) throw new SystemStopped('this system has stopped', {}, 'no')
     if (!this.#transport.connected) throw new Disconnected('there is no connection to NATS; nothing was sent')
     question.signal?.throwIfAborted()
@@ -188,6 +190,15 @@ export class Asker {
       KEEP_ALIVE,
     )
   }
+}
+
+/** Longer than any clock may be set ahead: what an ask leaves in the log ends at a time that can be written. */
+const LONGEST_TIMEOUT_MS = LAST_MS / 2
+
+/** @throws RangeError: a deadline that is not a number never comes */
+export function checkTimeout(timeoutMs: number): void {
+  if (timeoutMs >= 0 && timeoutMs <= LONGEST_TIMEOUT_MS) return
+  throw new RangeError(`timeoutMs is ${timeoutMs}; it must be a number of milliseconds, 0 or more, and end some day`)
 }
 
 /** @returns ends the listening: a signal may live longer than what it can abort */

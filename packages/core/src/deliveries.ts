@@ -5,6 +5,7 @@
  * 2. A delayed one has a sender of its own, since it has no place in that order.
  */
 import type { Address } from './address.ts'
+import { LAST_MS } from './clock.ts'
 import type { Json } from './codec.ts'
 import type { EnvelopeCause } from './envelope.ts'
 import { Disconnected } from './errors.ts'
@@ -35,11 +36,14 @@ export class Deliveries {
     this.#sender = `mail-${entropy.hex(64)}`
   }
 
-  /** @throws Disconnected, TypeNotServed, MessageTooLarge: not stored; Timeout: perhaps stored, deliver again with a key */
+  /** @throws RangeError for a delay that is none; Disconnected, TypeNotServed, MessageTooLarge: not stored; Timeout: perhaps stored, deliver again with a key */
   async deliver(to: Address, event: Json, cause: EnvelopeCause, options: DeliverOptions): Promise<void> {
-    if (!this.#bus.connected) throw new Disconnected('there is no connection to NATS; nothing was stored')
     const { idempotencyKey: key, delayMs = 0 } = options
-    if (!Number.isFinite(delayMs) || delayMs < 0) throw new RangeError(`delayMs is ${delayMs}; it must be 0 or more`)
+    const due = this.#clock.now() + delayMs
+    if (!(delayMs >= 0 && due <= LAST_MS)) {
+      throw new RangeError(`delayMs is ${delayMs}; it must be 0 or more and end before the year 2262`)
+    }
+    if (!this.#bus.connected) throw new Disconnected('there is no connection to NATS; nothing was stored')
     const deadline = this.#clock.monotonic() + PATIENCE_MS
     const n = ++this.#n
     const letter = { event, cause, ...(key !== undefined && { key }) }
@@ -49,7 +53,7 @@ export class Deliveries {
         : await this.#outbox.postLater(
             to,
             { ...letter, command: { client: `${this.#sender}-${n}`, n: 1 } },
-            Math.ceil(this.#clock.now() + delayMs),
+            Math.ceil(due),
             deadline,
           )
     if (posted.kind === 'failed') throw posted.error

@@ -2,7 +2,7 @@
 import type { AnyActorLogic, SnapshotFrom } from 'xstate'
 import type { AnyActorDef } from './actor.ts'
 import type { Address, Subjects } from './address.ts'
-import type { Asker, Transport } from './asker.ts'
+import { type Asker, checkTimeout, type Transport } from './asker.ts'
 import { type ChangesOptions, changesOf } from './changes.ts'
 import { decode, encode, type Json } from './codec.ts'
 import type { Deliveries, DeliverOptions } from './deliveries.ts'
@@ -131,6 +131,7 @@ export class ActorRef {
   }
 
   async #look({ fenced = false, timeoutMs = DEFAULT_TIMEOUT_MS }: LookOptions): Promise<Json> {
+    checkTimeout(timeoutMs)
     if (!this.#exists) await this.#mustExist()
     const { clock, transport } = this.#o
     const deadline = clock.monotonic() + timeoutMs
