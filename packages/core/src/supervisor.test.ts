@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { assign, setup } from 'xstate'
 import { z } from 'zod'
+import { Disconnected } from './errors.ts'
 import {
   createSystem,
   defineActor,
@@ -12,8 +13,9 @@ import {
   type System,
   supervisor,
 } from './index.ts'
-import { answered, type Charge } from './supervisor.ts'
+import { answered, type Charge, ordered } from './supervisor.ts'
 import { eventually } from './testing/eventually.ts'
+import { manualClock } from './testing/manual-clock.ts'
 
 const says = protocol('room', { events: { count: z.object({}), fail: z.object({}), leave: z.object({}) } })
 const runs: string[] = []
@@ -143,6 +145,46 @@ describe('supervisor/2 and 3: over the death of its node', () => {
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect((await ordersOf(second, 'b')).filter((by) => by !== 'message')).toEqual(['start', 'start'])
   }, 40_000)
+})
+
+describe('supervisor/3: an order that cannot be sent now', () => {
+  const order = { kind: 'start', reason: 'r' } as const
+  const cause = { correlation: 'c', causation: 'c' }
+  /** Orders fail at once while there is no connection; an end to it, so that a loop without pauses fails instead of freezing. */
+  const given = (disconnected: number) => {
+    const clock = manualClock()
+    const ended = new AbortController()
+    let tries = 0
+    const lives = {
+      order: async () => {
+        if (++tries <= disconnected) throw new Disconnected('there is no connection')
+      },
+    }
+    const result = ordered({ clock, lives }, 'room/a', order, { signal: ended.signal, cause }, 'key')
+    const settle = () => new Promise(setImmediate)
+    return { clock, ended, result, settle, tries: () => tries }
+  }
+
+  test('is given again after a pause, and leaves the process free meanwhile', async () => {
+    const { clock, result, settle, tries } = given(2)
+    await settle()
+    expect(tries()).toBe(1)
+    clock.advance(1_000)
+    await settle()
+    expect(tries()).toBe(2)
+    clock.advance(1_000)
+    expect(await result).toBeUndefined()
+    expect(tries()).toBe(3)
+  })
+
+  test('is given up in the pause when the effect ends, and no timer stays', async () => {
+    const { clock, ended, result, settle, tries } = given(50)
+    await settle()
+    ended.abort(new Error('the node stops'))
+    await expect(result).rejects.toThrow('the node stops')
+    expect(tries()).toBe(1)
+    expect(clock.waiting).toBe(0)
+  })
 })
 
 describe('supervisor/4: too many failures', () => {

@@ -12,6 +12,8 @@ import { type AnyActorDef, type BroughtBack, defineActor, type Restart, type Sup
 import { type Address, addressOf } from './address.ts'
 import { type EffectContext, effect, resource } from './effect.ts'
 import { LogicRefused, toWire } from './errors.ts'
+import { pause } from './pause.ts'
+import type { Clock } from './ports.ts'
 import { protocol } from './protocol.ts'
 import type { Lives } from './runtime.ts'
 import { guarded } from './schema.ts'
@@ -198,6 +200,7 @@ export function answered(
 // ── What it holds and does outside ──────────────────────────────────────────────────────────────────────────────────
 
 const WATCH_AGAIN_MS = 1_000
+const ORDER_AGAIN_MS = 1_000
 
 function watching(addresses: { readonly [child: string]: Address }) {
   return resource<null, { type: 'from'; since: number; seen: Charge['seen'] }>((_, { sendBack, receive, runtime }) => {
@@ -239,9 +242,10 @@ function directing(addresses: { readonly [child: string]: Address }) {
     const refused: { [child: string]: string } = {}
     for (const { child, order } of orders) {
       const address = addresses[child]
-      const lives = context.runtime?.lives
-      if (address === undefined || lives === undefined) continue
-      const code = await ordered(lives, address, { kind: order, reason }, context, `${context.effectId}/${child}`)
+      const { clock, lives } = context.runtime ?? {}
+      if (address === undefined || clock === undefined || lives === undefined) continue
+      const key = `${context.effectId}/${child}`
+      const code = await ordered({ clock, lives }, address, { kind: order, reason }, context, key)
       if (code !== undefined) refused[child] = code
     }
     if (Object.keys(refused).length > 0) context.evidence({ refused })
@@ -250,11 +254,11 @@ function directing(addresses: { readonly [child: string]: Address }) {
 }
 
 /** @returns the code of the error that no repetition will change */
-async function ordered(
-  lives: Lives,
+export async function ordered(
+  { clock, lives }: { readonly clock: Clock; readonly lives: Pick<Lives, 'order'> },
   address: Address,
   order: Parameters<Lives['order']>[1],
-  { signal, cause }: EffectContext,
+  { signal, cause }: Pick<EffectContext, 'signal' | 'cause'>,
   key: string,
 ): Promise<string | undefined> {
   for (;;) {
@@ -266,6 +270,9 @@ async function ordered(
       const { code, retryable } = toWire(error)
       if (!retryable) return code
     }
+    // Without a connection an order fails at once: trying without a pause would leave no time for anything else.
+    await pause(clock, ORDER_AGAIN_MS, signal)
+    signal.throwIfAborted()
   }
 }
 

@@ -11,10 +11,10 @@
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream'
 import { type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { LogUnavailable } from '../errors.ts'
+import { pause } from '../pause.ts'
 import type { Timer } from '../ports.ts'
 import { type Api, isTransient, request } from './api.ts'
 import { statusOf } from './inbox.ts'
-import { pause } from './pause.ts'
 
 const HEARTBEAT_MS = 1_000
 /** So many heartbeats may be late before the consumer counts as gone. */

@@ -1,5 +1,5 @@
 /** Waits on the clock, or shorter when the signal aborts. */
-import type { Clock } from '../ports.ts'
+import type { Clock } from './ports.ts'
 
 export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
