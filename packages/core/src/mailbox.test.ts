@@ -18,6 +18,11 @@ test('mailbox/1: the user lane refuses above its bounds and never drops', () => 
   expect(mailbox.takeUser()).toBeUndefined()
 })
 
+test('mailbox/1: an empty one takes any message, so that none can stand before the others for ever', () => {
+  const mailbox = new Mailbox<number, ReturnType<typeof message>>({ messages: 3, bytes: 10 })
+  expect([mailbox.offer(message(1, 99)), mailbox.offer(message(2, 1))]).toEqual([true, false])
+})
+
 test('mailbox/2: the system lane has no bound here and does not count', () => {
   const mailbox = new Mailbox<number, ReturnType<typeof message>>({ messages: 0, bytes: 0 })
   for (let i = 0; i < 1_000; i++) mailbox.offerSystem(i)
@@ -37,7 +42,7 @@ test.each([1, 2, 3])('against two plain lists (seed %i)', (seed) => {
     if (action < (filling ? 70 : 25)) {
       const next = message(i, random.int(30))
       const bytes = users.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-      const fits = users.length < limits.messages && bytes + next.sizeBytes <= limits.bytes
+      const fits = users.length === 0 || (users.length < limits.messages && bytes + next.sizeBytes <= limits.bytes)
       expect(mailbox.offer(next)).toBe(fits)
       if (fits) users.push(next)
     } else if (action < 95) expect(mailbox.takeUser()).toBe(users.shift())

@@ -1,7 +1,8 @@
 /**
  * What waits for one actor: a system lane (effect results, timers) before the user lane (messages), each in order of arrival.
  *
- * 1. The user lane is bounded in messages and bytes; a full one refuses (`offer` is false), it never drops.
+ * 1. The user lane is bounded in messages and bytes; a full one refuses (`offer` is false), it never drops. An empty
+ *    one takes a message of any size: refused mail comes again, and would stand before all that follows it.
  * 2. The system lane is not bounded here: it holds at most one result per running effect and one firing per timer.
  */
 export interface MailboxLimits {
@@ -21,7 +22,8 @@ export class Mailbox<System, User extends { readonly sizeBytes: number }> {
   }
 
   offer(message: User): boolean {
-    if (this.depth >= this.#limits.messages || this.#bytes + message.sizeBytes > this.#limits.bytes) return false
+    const { messages, bytes } = this.#limits
+    if (this.depth >= messages || (this.depth > 0 && this.#bytes + message.sizeBytes > bytes)) return false
     this.#user.push(message)
     this.#bytes += message.sizeBytes
     return true

@@ -35,7 +35,7 @@ export class Unrecorded {
 
   /** Called with the committed state: what it no longer lists is known to be over after any crash. */
   deliver(send: OpenSend): void {
-    if (this.#sending.has(send.n)) return
+    if (this.#sending.has(send.n) || this.#delivered.has(send.n)) return
     this.#sending.add(send.n)
     void this.#o.onSend(send).then((over) => {
       this.#sending.delete(send.n)
