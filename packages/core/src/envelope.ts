@@ -24,12 +24,16 @@ export interface EnvelopeCause {
   readonly hops?: number
 }
 
+/** `settled`: the client waits for nothing up to this number any more. */
+export type EnvelopeCommand = CommandId & { readonly settled: number }
+export type KeyedCommand = EnvelopeCommand & { readonly key?: string }
+
 export type Envelope = { readonly v: typeof ENVELOPE_VERSION; readonly to: Address; readonly cause: EnvelopeCause } & (
   | {
       readonly kind: 'event'
       readonly event: Json
       /** Absent for `send`: at most once, not remembered. */
-      readonly command?: CommandId & { readonly settled: number }
+      readonly command?: EnvelopeCommand
       readonly key?: string
       /** How long the asker still waits, counted from arrival. */
       readonly remainingMs?: number
@@ -39,7 +43,7 @@ export type Envelope = { readonly v: typeof ENVELOPE_VERSION; readonly to: Addre
       /** What a person orders, not what a protocol says. Believed on `i` subjects only. */
       readonly kind: 'operator'
       readonly order: Order
-      readonly command: CommandId & { readonly settled: number }
+      readonly command: EnvelopeCommand
       readonly key?: string
       readonly remainingMs?: number
     }

@@ -18,3 +18,6 @@ export interface SystemInput {
   readonly input: Input
   readonly origin: Origin
 }
+
+/** The way back to whoever waits for no answer. */
+export const NOBODY: Route = () => {}

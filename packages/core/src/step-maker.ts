@@ -442,9 +442,10 @@ export function validated(def: AnyActorDef, event: Json): Json {
   const value = isFlat(event) ? event : decode(event)
   if (typeof value !== 'object' || value === null || !('type' in value)) throw new InvalidEvent('an event needs a type')
   const { type, ...payload } = value
-  const schema = typeof type === 'string' ? def.protocol.events[type] : undefined
+  const { events } = def.protocol
+  const schema = typeof type === 'string' && Object.hasOwn(events, type) ? events[type] : undefined
   if (schema === undefined || typeof type !== 'string') {
-    const known = Object.keys(def.protocol.events)
+    const known = Object.keys(events)
     const what = `'${def.protocol.type}' has no event '${String(type)}'; it has ${known.join(', ')}`
     throw new InvalidEvent(what, { known })
   }

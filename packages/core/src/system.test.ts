@@ -3,6 +3,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate'
 import { z } from 'zod'
 import { createSystem, defineActor, effect, memory, packWire, protocol, unpackWire } from './index.ts'
 import type { Backend } from './ports.ts'
+import type { AnyProtocol } from './protocol.ts'
 import { decodeRecord } from './step.ts'
 import { manualClock } from './testing/manual-clock.ts'
 import { scriptedJournal } from './testing/scripted-journal.ts'
@@ -152,6 +153,33 @@ test('turn/4 and turn/7: a repeated idempotency key is answered from the record,
   })
   expect((await ref.snapshot()).context).toEqual({ count: 1 })
 })
+
+test('a repetition looks the same though the schema adds, trims and drops', async () => {
+  const says = protocol('form', {
+    events: { fill: z.object({ name: z.string().trim(), age: z.number().default(18) }) },
+  })
+  const logic = setup({ types: says.types<{ n: number }>() }).createMachine({
+    context: { n: 0 },
+    on: { fill: { actions: assign({ n: ({ context }) => context.n + 1 }) } },
+  })
+  const form = defineActor(says, { logic })
+  await using system = await createSystem({ actors: [form] })
+  const ref = system.get(form, 'a')
+  const event = { type: 'fill' as const, name: ' Ada ', extra: 1 }
+  await ref.ask(event, { idempotencyKey: 'k' })
+  await ref.ask(event, { idempotencyKey: 'k' })
+  expect((await ref.snapshot()).context).toEqual({ n: 1 })
+})
+
+test.each(['constructor', 'toString', '__proto__'])(
+  "an event named '%s' is refused like any other that is not there",
+  async (type) => {
+    await using system = await createSystem({ actors: [counter] })
+    const untyped: AnyProtocol = counterSays
+    const asked = system.get(untyped, 'a').ask({ type })
+    await expect(asked).rejects.toMatchObject({ code: 'InvalidEvent', details: { known: ['add', 'reset'] } })
+  },
+)
 
 test('settlement/4: who gave up waits again under the same key, whatever else the actor did meanwhile', async () => {
   const says = protocol('late', {

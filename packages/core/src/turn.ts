@@ -26,7 +26,7 @@ import { ATTEMPTS, nameOf, poison } from './attempts.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import type { Json } from './codec.ts'
 import { asDeadLetter } from './dead-letter.ts'
-import { answerToWire, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
+import { answerToWire, type Envelope, type EnvelopeCause, type KeyedCommand, type WireAnswer } from './envelope.ts'
 import {
   ActorFailed,
   assertNever,
@@ -49,7 +49,7 @@ import type { Input, Intent, Origin } from './input.ts'
 import type { ReceivedLetter } from './letter.ts'
 import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
-import type { Received, SystemInput } from './received.ts'
+import { NOBODY, type Received, type SystemInput } from './received.ts'
 import { type Recovered, recover, recoverWithoutState } from './recovery.ts'
 import { divergence, movedAway, refusal } from './refusals.ts'
 import type { ResidentOptions } from './resident-options.ts'
@@ -402,7 +402,7 @@ export class Resident {
   #userStep(received: Received, group: Group): void {
     this.#consume(received)
     const { envelope, route, letter } = received
-    const { address, def } = this.#o
+    const { address } = this.#o
     const refuse = (error: TroupeError) => this.#refuse(received, error, group)
     if (letter !== undefined && 'unreadable' in letter.content) return refuse(letter.content.unreadable)
     const mends = envelope.kind === 'operator' && envelope.order.kind !== 'start'
@@ -412,55 +412,64 @@ export class Resident {
       group.releases.push(() => route(this.#shown()))
       return
     }
-    const { command, cause } = envelope
-    const { key } = envelope
-    const said = envelope.kind === 'event' ? envelope.event : envelope.order.kind
-    if (command !== undefined) {
-      const known = this.#settlement.look(command, key, said)
-      switch (known.kind) {
-        case 'answered':
-          group.releases.push(() => route(answerToWire(known.answer)))
-          return
-        case 'open':
-          this.#askers.attach(known.ask, command, route)
-          return
-        case 'refused':
-          // A letter whose number is settled is a repetition.
-          return letter !== undefined && known.error.code === 'Timeout' ? undefined : refuse(known.error)
-        case 'new':
-          break
-        default:
-          assertNever(known)
-      }
-      if (this.#settlement.outstanding(command) >= ANSWERS_PER_CLIENT) {
-        return refuse(
-          new TooManyOutstanding(
-            `client '${command.client}' has ${ANSWERS_PER_CLIENT} unsettled commands at '${address}'`,
-          ),
-        )
-      }
-    }
+    const { command, cause, key } = envelope
+    const keyed = command && { ...command, ...(key !== undefined && { key }) }
     if (envelope.kind === 'operator') {
-      this.#askers.attach(askIdOf(envelope.command), envelope.command, route)
-      const keyed = { ...envelope.command, ...(key !== undefined && { key }) }
-      return this.#add(this.#maker.operator(envelope.order, cause, keyed), group)
+      const { order, command } = envelope
+      const ordered = { ...command, ...(key !== undefined && { key }) }
+      if (this.#repeated(received, ordered, order.kind, group)) return
+      this.#askers.attach(askIdOf(command), command, route)
+      return this.#add(this.#maker.operator(order, cause, ordered), group)
     }
+    const event = this.#validated(envelope.event)
+    // What the log keeps is what the schema made of an event: a repetition must look the same.
+    const said = event instanceof TroupeError ? envelope.event : event
+    if (keyed !== undefined && this.#repeated(received, keyed, said, group)) return
     const ended = this.#settlement.endedWith(address)
     if (ended !== undefined) return refuse(ended)
-    let event: Json
-    try {
-      event = validated(def, envelope.event)
-    } catch (error) {
-      return refuse(error instanceof TroupeError ? error : new InvalidEvent(String(error)))
-    }
+    if (event instanceof TroupeError) return refuse(event)
     const waitedMs = Math.round(this.#o.clock.monotonic() - received.arrivedAt)
     const waited = { waitedMs, depth: this.#mailbox.depth }
-    const keyed = command && { ...command, ...(key !== undefined && { key }) }
     if (command !== undefined && letter === undefined) this.#askers.attach(askIdOf(command), command, route)
     const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, letter !== undefined)
     const { error } = made.step
     if (letter !== undefined && error !== undefined) group.dead.push({ letter, error: fromWire(error), attempts: 1 })
     this.#add(made, group)
+  }
+
+  /** True when nothing is left to do: the command was applied before, is open, or is refused. */
+  #repeated(received: Received, command: KeyedCommand, said: Json, group: Group): boolean {
+    const { route, letter } = received
+    const known = this.#settlement.look(command, command.key, said)
+    switch (known.kind) {
+      case 'answered':
+        group.releases.push(() => route(answerToWire(known.answer)))
+        return true
+      case 'open':
+        this.#askers.attach(known.ask, command, route)
+        return true
+      case 'refused':
+        // A letter whose number is settled is a repetition.
+        if (letter === undefined || known.error.code !== 'Timeout') this.#refuse(received, known.error, group)
+        return true
+      case 'new':
+        break
+      default:
+        assertNever(known)
+    }
+    if (this.#settlement.outstanding(command) < ANSWERS_PER_CLIENT) return false
+    const { client } = command
+    const many = `client '${client}' has ${ANSWERS_PER_CLIENT} unsettled commands at '${this.#o.address}'`
+    this.#refuse(received, new TooManyOutstanding(many), group)
+    return true
+  }
+
+  #validated(event: Json): Json | TroupeError {
+    try {
+      return validated(this.#o.def, event)
+    } catch (error) {
+      return error instanceof TroupeError ? error : new InvalidEvent(String(error))
+    }
   }
 
   #refuse({ route, letter }: Received, error: TroupeError, group: Group): void {
@@ -589,5 +598,3 @@ export class Resident {
     this.#schedule()
   }
 }
-
-const NOBODY: Route = () => {}
