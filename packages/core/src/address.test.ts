@@ -76,6 +76,13 @@ describe('an address', () => {
     expect(addressOf('counter', 'ä'.repeat(KEY_BYTES / 2))).toContain('ä')
   })
 
+  test.each([5, null, {}])('refuses the key %j, which is no text', (given) => {
+    const key = JSON.parse(JSON.stringify(given))
+    expect(() => addressOf('counter', key)).toThrow(
+      expect.objectContaining({ code: 'InvalidAddress', message: expect.stringContaining('must be text') }),
+    )
+  })
+
   test('is split at its first slash: a key may hold more', () => {
     expect(splitAddress(addressOf('file', 'a/b/c'))).toEqual({ type: 'file', key: 'a/b/c' })
     for (const text of ['', 'counter', '/k']) {

@@ -16,6 +16,8 @@ export const KEY_BYTES = 128
 
 export function addressOf(type: string, key: string): Address {
   if (!TYPE.test(type)) throw new InvalidAddress(`type '${type}' must match ${TYPE.source}`)
+  // Without types a number or nothing may come.
+  if (typeof key !== 'string') throw new InvalidAddress(`a key of type '${type}' must be text; it is ${String(key)}`)
   const size = Buffer.byteLength(key)
   if (size === 0 || size > KEY_BYTES) {
     throw new InvalidAddress(`key of type '${type}' has ${size} bytes; 1 to ${KEY_BYTES} are allowed`)

@@ -17,3 +17,12 @@ test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 1e18])('a wait of %d is ref
   await expect(ref.deliver({ type: 'add', by: 1 }, { delayMs: wait })).rejects.toMatchObject(refused)
   expect((await ref.snapshot()).context.count).toBe(0)
 })
+
+test('a key that is missing or no text is refused, also where types do not tell', async () => {
+  await using system = await createSystem({ actors: [counter] })
+  const needed = { code: 'InvalidAddress', message: "an actor of type 'counter' needs a key; none was given" }
+  const [none]: string[] = []
+  expect(() => Reflect.apply(system.get, system, [counter])).toThrow(expect.objectContaining(needed))
+  expect(() => Reflect.apply(system.get, system, [counter, none])).toThrow(expect.objectContaining(needed))
+  expect(() => Reflect.apply(system.get, system, [counter, 5])).toThrow("a key of type 'counter' must be text; it is 5")
+})

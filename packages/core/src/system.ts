@@ -9,6 +9,7 @@ import type { AnyActorLogic } from 'xstate'
 import type { ActorDef, AnyActorDef } from './actor.ts'
 import { type Address, addressOf, type ShardName, Subjects, splitAddress } from './address.ts'
 import { Asker, type Transport } from './asker.ts'
+import { checkOptions } from './check-options.ts'
 import { realClock } from './clock.ts'
 import { type ClusterTree, readClusterTree } from './cluster-tree.ts'
 import { decode, hashOf } from './codec.ts'
@@ -17,7 +18,7 @@ import { Deliveries } from './deliveries.ts'
 import type { Effect } from './effect.ts'
 import { cryptoEntropy } from './entropy.ts'
 import { dataIn, decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
-import { ActorDone, LogicRefused, SystemStopped } from './errors.ts'
+import { ActorDone, InvalidAddress, LogicRefused, SystemStopped } from './errors.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
 import { serveMicro } from './micro-service.ts'
@@ -55,7 +56,7 @@ export interface SystemOptions {
   readonly actors?: readonly AnyActorDef[]
   /** @defaultValue `memory()`, a world of its own */
   readonly backend?: Backend
-  /** Shown to operators; must differ between nodes. @defaultValue `node-<8 random hex digits>` */
+  /** Shown to operators: letters, digits, `_-=` and dots; must differ between nodes. @defaultValue `node-<8 random hex digits>` */
   readonly node?: string
   /** Shards of a group that does not exist yet: fixed for ever, at least 8 per node you will ever have. @defaultValue 256 */
   readonly shards?: number
@@ -146,18 +147,17 @@ export interface System extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-const MIN_LEASE_MS = 3_000
 const WAKE_MS = 60_000
 
 /**
- * @throws DurabilityRefused when the backend is less durable than it was asked to be; LogicRefused for two definitions of one
- * type; whatever the backend says when it cannot be reached
+ * @throws RangeError for an option out of bounds; DurabilityRefused when the backend is less durable than it was asked to be;
+ * LogicRefused for what is no definition and for two of one type; whatever the backend says when it cannot be reached
  */
 export async function createSystem(options: SystemOptions = {}): Promise<System> {
   const { actors = [], backend = memory(), shards = 256, leaseMs = 20_000, onLog = () => {} } = options
   const { clock = realClock(), entropy = cryptoEntropy(), app = 'unknown' } = options
   const node = options.node ?? `node-${entropy.hex(32)}`
-  if (leaseMs < MIN_LEASE_MS) throw new RangeError(`leaseMs is ${leaseMs}; at least ${MIN_LEASE_MS} are needed`)
+  checkOptions({ actors, node, shards, leaseMs })
   selfTest()
   const { provides = [] } = options
   const registry = new EffectRegistry(provides, actors)
@@ -340,8 +340,10 @@ class RunningSystem implements System {
   get<P extends AnyProtocol>(protocol: P, key: string, options?: GetOptions): Ref<P>
   get<C extends SupervisedSet>(supervisor: SupervisorDef<C>): SupervisorRef<C>
   // The types of the overloads are promises about data that the receiving node checks against the protocol.
-  get(target: AnyActorDef | AnyProtocol, key = SUPERVISOR_KEY, { mustExist = false }: GetOptions = {}): unknown {
+  get(target: AnyActorDef | AnyProtocol, given?: string, { mustExist = false }: GetOptions = {}): unknown {
     const protocol = 'protocol' in target ? target.protocol : target
+    const key = given ?? (isSupervisor(target) ? SUPERVISOR_KEY : undefined)
+    if (key === undefined) throw new InvalidAddress(`an actor of type '${protocol.type}' needs a key; none was given`)
     const address = addressOf(protocol.type, key)
     const ref = this.#refTo(address, {
       ...('protocol' in target && { def: target }),
