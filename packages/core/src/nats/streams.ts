@@ -171,9 +171,13 @@ async function find(api: Api, name: string): Promise<StreamInfo | undefined> {
   }
 }
 
+/** Not retryable: it stays missing until somebody makes it. */
 const missing = (namespace: string, what: string): LogUnavailable =>
-  new LogUnavailable(
-    `the namespace '${namespace}' has no ${what}. Create it once with nats({ initialise: true }) or \`troupe cluster init\`.`,
+  Object.assign(
+    new LogUnavailable(
+      `the namespace '${namespace}' has no ${what}; pass nats({ initialise: true }) once to create it`,
+    ),
+    { retryable: false },
   )
 
 export function factsOf(info: StreamInfo, connectedTo: string): StreamFacts {
