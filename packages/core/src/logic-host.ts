@@ -19,14 +19,14 @@ import { type AnyActorLogic, createActor } from 'xstate'
 import type { ListedChild } from './cluster-tree.ts'
 import { decode, encode, isFlat, type Json, type RefCodec } from './codec.ts'
 import { effectOf } from './effect.ts'
-import { LogicRefused, NotSerializable } from './errors.ts'
+import { LogicRefused, MessageTooLarge, NotSerializable } from './errors.ts'
 import { add, type Input, type Intent, type IntentKind, type Made, type Origin, type Outcome } from './input.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { dumpTree, fillActor, pairsOf, pathsIn, persistedShape, type TreeState } from './snapshot.ts'
 import type { Step } from './step.ts'
 import { type Draw, installTape, play, record } from './tape.ts'
 import { beginAnew, stopBelow, stopChild } from './tree-edit.ts'
-import { type RunningEffect, TreeEffects } from './tree-effects.ts'
+import { fitting, type RunningEffect, TreeEffects } from './tree-effects.ts'
 import { captureScope } from './tree-scope.ts'
 import { dueAfter, type TimerState, TreeTimers } from './tree-timers.ts'
 import { childrenOf, lenient, stateValueOf, type TreeView, viewOf } from './tree-view.ts'
@@ -339,12 +339,13 @@ export class LogicHost implements HostSeam {
     const evidence = gathered === undefined ? {} : { evidence: lenient(gathered, this.#refs) }
     const kind = RESULTS[event.type] ?? 'effect.event'
     try {
-      this.#deliver({ kind, from, path, event: encode(event, this.#refs), ...evidence })
+      this.#deliver({ kind, from, path, event: fitting(encode(event, this.#refs)), ...evidence })
     } catch (error) {
-      if (!(error instanceof NotSerializable) || kind === 'effect.event') throw error
+      const unfit = error instanceof NotSerializable || error instanceof MessageTooLarge
+      if (!unfit || kind === 'effect.event') throw error
       const failure =
         kind === 'effect.error'
-          ? { ...event, data: errorOf(event['data']) }
+          ? { ...event, data: error instanceof NotSerializable ? errorOf(event['data']) : error }
           : { type: 'xstate.promise.reject', data: error }
       this.#deliver({ kind: 'effect.error', from, path, event: encode(failure), ...evidence })
     }

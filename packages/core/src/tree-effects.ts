@@ -11,10 +11,11 @@
  */
 import { encode, type Json } from './codec.ts'
 import { type EffectClass, effectOf } from './effect.ts'
-import { EffectOutcomeUnknown, toWire } from './errors.ts'
+import { EffectOutcomeUnknown, MessageTooLarge, toWire } from './errors.ts'
 import type { Input, IntentKind, Origin } from './input.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { Step } from './step.ts'
+import { MAX_BODY_BYTES } from './wire.ts'
 import {
   type EffectScope,
   type InsideActor,
@@ -300,4 +301,15 @@ export class TreeEffects {
   restore(state: { readonly [path: string]: RunningEffect }): void {
     for (const [path, running] of Object.entries(state)) this.#open.set(path, { ...running })
   }
+}
+
+/**
+ * A result that no record can hold would be lost with its actor, and come again with it: it is a failure of the effect.
+ * @throws MessageTooLarge above 768 KiB
+ */
+export function fitting(event: Json): Json {
+  const sizeBytes = Buffer.byteLength(JSON.stringify(event))
+  if (sizeBytes <= MAX_BODY_BYTES) return event
+  const what = `${sizeBytes} bytes from an effect; ${MAX_BODY_BYTES} are allowed: keep them elsewhere and return where`
+  throw new MessageTooLarge(what, { sizeBytes })
 }

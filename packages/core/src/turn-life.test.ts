@@ -143,6 +143,27 @@ describe('timers', () => {
   })
 })
 
+test.each(['done', 'fail'] as const)(
+  'an effect that ends with more than a record can hold has failed (%s)',
+  async (how) => {
+    const actor = await stage()
+    actor.ask({ type: 'work' })
+    await actor.quiet()
+    const large = 'x'.repeat(1_100_000)
+    if (how === 'done') desk.started[0]?.done(large)
+    else desk.started[0]?.fail(new Error(large))
+    await actor.quiet()
+    const view = actor.look()
+    await actor.quiet()
+    expect(view.outcome).toMatchObject({ value: 'idle' })
+    const last = (await actor.records()).flatMap(({ steps }) => steps).at(-1)
+    expect(last?.input).toMatchObject({
+      kind: 'effect.error',
+      event: { data: { $error: { wire: { code: 'MessageTooLarge' } } } },
+    })
+  },
+)
+
 describe('sends', () => {
   test('applied once though the sender restarts: they go again under the same id, without what is over', async () => {
     const first = await stage()
