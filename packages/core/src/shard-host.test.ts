@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
-import { assign, setup } from 'xstate'
+import { assign, emit, setup } from 'xstate'
 import { z } from 'zod'
-import { createSystem, defineActor, memory, protocol } from './index.ts'
+import { Subjects } from './address.ts'
+import { createSystem, defineActor, memory, protocol, type System } from './index.ts'
 import type { MemoryConnection } from './memory/backend.ts'
 import type { Backend, Journal } from './ports.ts'
+import { decodeRecord } from './step.ts'
+import { type ManualClock, manualClock } from './testing/manual-clock.ts'
 
 const says = protocol('sender', {
   events: { pass: z.object({ to: z.string() }), take: z.object({}) },
@@ -111,4 +114,101 @@ test('a send that finds no connection waits for it and leaves the process free',
   heal()
   await asked
   await expect.poll(async () => (await system.get(sender, 'b').snapshot()).context.taken, { timeout: 8_000 }).toBe(1)
+})
+
+const bellSays = protocol('bell', {
+  events: { arm: z.object({}), armLoud: z.object({}), shout: z.object({}) },
+  emits: { noise: z.object({ text: z.string() }) },
+})
+const noise = () => ({ type: 'noise' as const, text: 'x'.repeat(1_100_000) })
+/** Rings three seconds after it was armed; a shout is more than the log takes in one step. */
+const bell = defineActor(bellSays, {
+  logic: setup({ types: bellSays.types<{}>() }).createMachine({
+    context: {},
+    initial: 'quiet',
+    on: { shout: { actions: emit(noise) } },
+    states: {
+      quiet: { on: { arm: 'armed', armLoud: 'armedLoud' } },
+      armed: { after: { 3000: 'quiet' } },
+      armedLoud: { after: { 3000: { target: 'quiet', actions: emit(noise) } } },
+    },
+  }),
+})
+
+async function pass(clock: ManualClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 500) {
+    clock.advance(Math.min(left, 500))
+    for (let i = 0; i < 8; i++) await new Promise(setImmediate)
+  }
+}
+
+/** Runs `work` while time passes. */
+async function meanwhile<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
+  let done = false
+  const ended = work.finally(() => {
+    done = true
+  })
+  ended.catch(() => undefined)
+  while (!done) await pass(clock, 50)
+  return ended
+}
+
+async function bellSystem(backend: Backend = memory()) {
+  const clock = manualClock(1_700_000_000_000)
+  const logged: { readonly text: string; readonly data: object }[] = []
+  const onLog = (text: string, data: object) => logged.push({ text, data })
+  const system = await meanwhile(clock, createSystem({ actors: [bell], backend, shards: 1, clock, onLog }))
+  return { clock, system, logged }
+}
+
+async function timersFired(system: System): Promise<number> {
+  let fired = 0
+  for await (const { bytes } of system.connection.journal.read(new Subjects('default').history('bell/b')))
+    fired += decodeRecord(bytes).steps.filter(({ input }) => input.kind === 'timer').length
+  return fired
+}
+
+test('an actor that is lost over a step the log refuses is taken up again: its timer fires untouched', async () => {
+  const { clock, system } = await bellSystem()
+  // The second look at the heads would take it up as well.
+  await pass(clock, 11_000)
+  const ref = system.get(bell, 'b')
+  await meanwhile(clock, ref.ask({ type: 'arm' }))
+  await expect(meanwhile(clock, ref.ask({ type: 'shout' }))).rejects.toMatchObject({ code: 'MessageTooLarge' })
+  expect(await timersFired(system)).toBe(0)
+  await pass(clock, 6_000)
+  expect(await timersFired(system)).toBe(1)
+  await meanwhile(clock, system.drain())
+})
+
+test('an actor that is lost over and over is taken up after longer and longer pauses', async () => {
+  const { clock, system, logged } = await bellSystem()
+  await pass(clock, 11_000)
+  await meanwhile(clock, system.get(bell, 'b').ask({ type: 'armLoud' }))
+  await pass(clock, 300_000)
+  const losses = logged.filter(({ text }) => text === 'actor lost').length
+  // After 1, 2, 4, 8, 16 and 32 s, then every 60 s.
+  expect(losses).toBeGreaterThanOrEqual(8)
+  expect(losses).toBeLessThanOrEqual(11)
+  await meanwhile(clock, system.drain())
+})
+
+test('a scan that fails for the same reason again and again is logged once', async () => {
+  let scans = 0
+  const backend = withJournal(memory(), (journal) => ({
+    heads: (pattern) => {
+      scans += 1
+      if (scans <= 20) throw new Error('no leader now')
+      return journal.heads(pattern)
+    },
+  }))
+  const { clock, system, logged } = await bellSystem(backend)
+  const failures = () => logged.filter(({ text }) => text.startsWith('the scan of a shard failed')).length
+  await pass(clock, 9_000)
+  expect(scans).toBeGreaterThan(5)
+  expect(failures()).toBe(1)
+  await pass(clock, 20_000)
+  expect(scans).toBeGreaterThan(20)
+  expect(failures()).toBe(1)
+  await meanwhile(clock, system.drain())
 })

@@ -5,7 +5,8 @@
  *
  * 1. A message is admitted only while its shard is open and this node's lease is valid; else its sender is told `Moved`.
  * 2. An actor has at most one resident here; a lost one is forgotten at once, the next message activates it anew.
- * 3. After a shard is opened, every actor in it with an open ask, effect, timer or send is activated without being asked.
+ * 3. After a shard is opened, every actor in it with an open ask, effect, timer or send is activated without being asked; so
+ *    is one that was lost while its shard stayed here.
  * 4. Mail activates its receiver; an actor whose timers are far away may leave memory once a wake-up is stored for them.
  * 5. Answers go to `_INBOX.` subjects only: a client must not be able to make a node write anywhere else.
  */
@@ -47,6 +48,10 @@ export interface ShardHostOptions {
 
 const SWEEP_MS = 5_000
 const TAKE_UP_AGAIN_MS = 1_000
+/** An actor that is lost again soon after is taken up after twice the pause, up to this one. */
+const LONGEST_SETBACK_MS = 60_000
+/** An actor that has stayed for so long has recovered. */
+const RECOVERED_MS = 60_000
 /** Longer than a replica lags behind its leader. */
 const SECOND_LOOK_MS = 10_000
 /** Receivers forget a sender after 24 h of silence: what is older than half of that is not sent again. */
@@ -60,10 +65,20 @@ interface OpenShard {
   readonly subscriptions: readonly Subscription[]
 }
 
+/** A loss that its cause may bring about again. */
+interface Setback {
+  readonly pauseMs: number
+  readonly forgottenAt: number
+  readonly timer: Timer
+}
+
 export class ShardHost {
   readonly #o: ShardHostOptions
   readonly #shards = new Map<ShardName, OpenShard>()
   readonly #residents = new Map<Address, Resident>()
+  readonly #setbacks = new Map<Address, Setback>()
+  /** By shard: why its scan failed last, as logged. */
+  readonly #scanFailures = new Map<ShardName, string>()
   readonly #logicHashes = new Map<string, string>()
   readonly #shardMap: ShardMap
   readonly #room: MailRoom
@@ -157,8 +172,13 @@ export class ShardHost {
         if (open === undefined || this.#shards.get(shard) !== open) return
         this.#takeUpOne(head)
       }
+      this.#scanFailures.delete(shard)
     } catch (error) {
-      onLog('the scan of a shard failed; trying again', { shard, error: String(error) })
+      const why = String(error)
+      // An outage fails every shard's scan once a second.
+      if (this.#scanFailures.get(shard) !== why)
+        onLog('the scan of a shard failed; trying again', { shard, error: why })
+      this.#scanFailures.set(shard, why)
       clock.after(TAKE_UP_AGAIN_MS, () => this.#shards.get(shard) === open && void this.#takeUp(shard))
     }
   }
@@ -176,10 +196,21 @@ export class ShardHost {
   }
 
   /** What an actor lost without its fault has open must not sleep until somebody writes to it. */
-  #takeUpAgain(address: Address, open: OpenShard): void {
-    this.#o.clock.after(TAKE_UP_AGAIN_MS, () => {
+  #takeUpAgain(address: Address, open: OpenShard, pauseMs = TAKE_UP_AGAIN_MS): Timer {
+    return this.#o.clock.after(pauseMs, () => {
       if (this.#shards.get(this.shardOf(address)) === open) this.#resident(address, takeUpCause(address))
     })
+  }
+
+  /** As `takeUpAgain`, for a cause that may still be there then: a step that the log refuses, a log that is damaged. */
+  #takeUpLater(address: Address, open: OpenShard): void {
+    const now = this.#o.clock.monotonic()
+    const last = this.#setbacks.get(address)
+    last?.timer.cancel()
+    const again = last !== undefined && now < last.forgottenAt
+    const pauseMs = again ? Math.min(2 * last.pauseMs, LONGEST_SETBACK_MS) : TAKE_UP_AGAIN_MS
+    const timer = this.#takeUpAgain(address, open, pauseMs)
+    this.#setbacks.set(address, { pauseMs, forgottenAt: now + pauseMs + RECOVERED_MS, timer })
   }
 
   // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,6 +291,8 @@ export class ShardHost {
         if (why.code === 'Moved' && !fenced) this.#room.announce(address)
         if (fenced) onDoubt(shard)
         if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, open)
+        else if (why.code !== 'Moved' && why.code !== 'SystemStopped' && def.persistence !== 'volatile')
+          this.#takeUpLater(address, open)
       },
     })
     this.#residents.set(address, resident)
@@ -332,6 +365,7 @@ export class ShardHost {
         if (resident.idleSince(now - idleAfterMs)) void this.#passivate(address, resident, now - idleAfterMs)
         else void this.#planWakeUp(address, resident)
       }
+      for (const [address, { forgottenAt }] of this.#setbacks) if (forgottenAt <= now) this.#setbacks.delete(address)
       if (!this.#stopped) this.#sweepLater()
     })
   }
