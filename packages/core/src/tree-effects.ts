@@ -242,7 +242,10 @@ export class TreeEffects {
   #outcomeUnknown(path: string, running: RunningEffect): Input {
     const { name } = running
     const details = { effect: name, effectId: this.#idOf(path, running) }
-    const error = new EffectOutcomeUnknown(`the write '${name}' had begun when its node died`, details)
+    const error = new EffectOutcomeUnknown(
+      `the write '${name}' had begun when its actor left that node, by death or by a move`,
+      details,
+    )
     return { kind: 'effect.error', from: path, path, event: encode({ type: 'xstate.promise.reject', data: error }) }
   }
 
