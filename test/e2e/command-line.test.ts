@@ -100,6 +100,10 @@ test('events are listed, filtered and tailed', async () => {
   expect(tail.code).toBe(0)
   expect(tail.out.trim().split('\n')).toHaveLength(2)
   expect(tail.out).toContain(all.items.at(-1).id)
+  const none = { code: 0, out: '', err: "there are no such events of 'nope/x'\n" }
+  expect(await troupe('event', 'ls', '--actor', 'nope/x')).toEqual(none)
+  expect(await troupe('event', 'tail', '--actor', 'nope/x')).toEqual(none)
+  expect(await json('event', 'ls', '--actor', 'nope/x')).toMatchObject({ code: 0, items: [] })
 }, 60_000)
 
 test('actors are listed and shown', async () => {

@@ -40,6 +40,7 @@ function list({ limit, json, ...options }: EventOptions): Promise<void> {
     const { index, state } = await log.index()
     const events = index.events({ ...filterOf(options), limit })
     answer(json, envelope('EventList', state, events), state, () => events.map(eventText))
+    if (!json && events.length === 0) sayNone(options)
   })
 }
 
@@ -48,8 +49,14 @@ function tail({ limit, json, follow, ...options }: TailOptions): Promise<void> {
     const { index, state } = await log.index()
     const events = index.events({ ...filterOf(options), last: limit })
     answer(json, envelope('EventList', state, events), state, () => events.map(eventText))
+    if (!json && events.length === 0) sayNone(options)
     if (follow) await goOn(log, index.writers, state.position + 1, json, options)
   })
+}
+
+/** Nothing at all looks like a command that failed; an empty list of JSON speaks for itself. */
+function sayNone({ actor }: EventFilter): void {
+  process.stderr.write(actor === undefined ? 'there are no such events\n' : `there are no such events of '${actor}'\n`)
 }
 
 /** New steps, a line each (with `--json` one object a line), until SIGINT. */
