@@ -6,9 +6,10 @@
  *    the actor comes or goes. A state that does not fit beside its steps stays where it is, and the tail behind it grows.
  */
 import { append, type Fate } from './append.ts'
-import { HASH_VERSION, hashOf, hashOfBytes } from './codec.ts'
+import { hashOfBytes } from './codec.ts'
 import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES } from './ports.ts'
 import type { Recovered } from './recovery.ts'
+import { HASH_VERSION, hashOfText } from './state-hash.ts'
 import {
   type Activation,
   type ActorState,
@@ -83,7 +84,7 @@ export class ActorJournal {
 
   #bytes(entry: Entry): { readonly bytes: Uint8Array; readonly carriesState: boolean } {
     const text = JSON.stringify(entry.state)
-    const record = this.#record(entry)
+    const record = this.#record(entry, hashOfText(text))
     if (this.#isDue(entry, text.length) || entry.activated !== undefined || entry.leaving) {
       const bytes = encodeRecord({ ...record, base: 0 }, text)
       if (bytes.length <= PAYLOAD_BYTES || this.#base === 0) {
@@ -100,7 +101,7 @@ export class ActorJournal {
     return stateBytes <= SMALL_STATE_BYTES || overdue
   }
 
-  #record({ steps, state, open, activated }: Entry): Omit<DraftRecord, 'base'> {
+  #record({ steps, open, activated }: Entry, hash: string): Omit<DraftRecord, 'base'> {
     const { address, epoch, logicHash } = this.#o
     return {
       v: 1,
@@ -111,7 +112,7 @@ export class ActorJournal {
       logic: logicHash,
       ...(activated !== undefined && { activated }),
       steps,
-      hash: hashOf(state),
+      hash,
       hashVersion: HASH_VERSION,
       open,
     }

@@ -53,8 +53,7 @@ export function encode(value: unknown, refs: RefCodec = noRefs, path = '$', dept
   }
   if (value === null) return null
   if (depth === MAX_DEPTH) throw refused(path, `nested deeper than ${MAX_DEPTH} levels`)
-  // Not `map`: it would keep the holes of a sparse array, which JSON makes null.
-  if (Array.isArray(value)) return Array.from(value, (item, i) => encode(item, refs, `${path}[${i}]`, depth + 1))
+  if (Array.isArray(value)) return encodeList(value, refs, path, depth)
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
   if (value instanceof Error) return encodeError(value, depth)
   const ref = refs.nameOf(value)
@@ -63,13 +62,41 @@ export function encode(value: unknown, refs: RefCodec = noRefs, path = '$', dept
   if (prototype !== Object.prototype && prototype !== null) throw refused(path, `an instance of ${className(value)}`)
   const record: { [key: string]: Json } = {}
   let tagged = false
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
     if (key === '__proto__') throw refused(path, "a key named '__proto__'")
+    const item: unknown = Reflect.get(value, key)
     if (item === undefined) continue
-    if (key.startsWith('$')) tagged = true
-    record[key] = encode(item, refs, `${path}.${key}`, depth + 1)
+    if (key.charCodeAt(0) === DOLLAR) tagged = true
+    // A path is text that only a refusal reads: none is made for what is plain already.
+    record[key] = isPlain(item) ? item : encode(item, refs, `${path}.${key}`, depth + 1)
   }
   return tagged ? { $plain: record } : record
+}
+
+/** An index loop: `map` would keep the holes of a sparse array, which JSON makes null. */
+function encodeList(list: readonly unknown[], refs: RefCodec, path: string, depth: number): Json {
+  const out: Json[] = []
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i]
+    out.push(isPlain(item) ? item : encode(item, refs, `${path}[${i}]`, depth + 1))
+  }
+  return out
+}
+
+const DOLLAR = 0x24
+
+/** What is its own encoding; -0 is not, JSON has none. */
+function isPlain(value: unknown): value is null | boolean | number | string {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed()
+    case 'number':
+      return Number.isFinite(value) && (value !== 0 || 1 / value > 0)
+    case 'boolean':
+      return true
+    default:
+      return value === null
+  }
 }
 
 export function decode(value: Json, refs: RefCodec = noRefs): unknown {
@@ -140,27 +167,36 @@ function decodeError(value: Json): Error {
  * are recognised without a walk.
  */
 export function isFlat(value: unknown): value is Json {
-  if (value === null || typeof value === 'boolean') return true
-  if (typeof value === 'string') return value.isWellFormed()
-  if (typeof value === 'number') return Number.isFinite(value)
-  if (typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) return false
+  if (typeof value !== 'object' || value === null) return isPlain(value)
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false
   for (const key in value) {
-    if (key.startsWith('$') || key === '__proto__') return false
-    const item: unknown = Reflect.get(value, key)
-    switch (typeof item) {
-      case 'boolean':
-        break
-      case 'string':
-        if (!item.isWellFormed()) return false
-        break
-      case 'number':
-        if (!Number.isFinite(item)) return false
-        break
-      default:
-        if (item !== null) return false
-    }
+    if (key.charCodeAt(0) === DOLLAR || key === '__proto__') return false
+    if (!isPlain(Reflect.get(value, key))) return false
   }
   return true
+}
+
+/** Equal data: the order of keys does not matter, a field that is undefined is none. */
+export function isEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
+    return a.every((item, i) => isEqual(item, b[i]))
+  }
+  for (const key in a) if (!isEqual(Reflect.get(a, key), Reflect.get(b, key))) return false
+  for (const key in b) if (!(key in a) && Reflect.get(b, key) !== undefined) return false
+  return true
+}
+
+/** About the length of its JSON, without making it. */
+export function sizeOf(value: Json): number {
+  if (typeof value === 'string') return value.length + 2
+  if (typeof value !== 'object' || value === null) return 5
+  let size = 2
+  if (isList(value)) for (const item of value) size += sizeOf(item) + 1
+  else for (const key in value) size += key.length + 4 + sizeOf(value[key] ?? null)
+  return size
 }
 
 /** Text with sorted keys and without undefined fields: equal data, equal text. */
@@ -175,8 +211,7 @@ export function canonical(value: unknown): string {
   return `{${text}}`
 }
 
-/** Version 1: SHA-256 of the canonical text, base64url. */
-export const HASH_VERSION = 1
+/** SHA-256 of the canonical text, base64url. */
 export function hashOf(value: unknown): string {
   return hash('sha256', canonical(value), 'base64url')
 }

@@ -5,9 +5,10 @@
  * 2. What a step decides and makes when it is folded is compared with what it did: the first difference is the divergence.
  */
 import type { AnyActorDef } from './actor.ts'
-import { canonical, hashOf, type Json } from './codec.ts'
+import { isEqual, type Json } from './codec.ts'
 import { type HostState, LogicHost } from './logic-host.ts'
 import { type Life, Settlement } from './settlement.ts'
+import { stateHash } from './state-hash.ts'
 import { type ActorState, type JournalRecord, type Step, stepId } from './step.ts'
 import { keepsInput } from './supervision.ts'
 import { TapeMismatch } from './tape.ts'
@@ -55,11 +56,12 @@ export class Fold {
 
   /** Compares the state with the one that was recorded at the end of this append. */
   check(record: JournalRecord): Divergence | undefined {
-    const hash = hashOf(this.state())
+    const state = this.state()
+    const hash = stateHash(state, record)
     if (hash === record.hash) return undefined
     const last = stepId(record.actor, record.epoch, this.#seq)
     const expected: Json = record.state === undefined ? record.hash : plain(record.state)
-    const actual: Json = record.state === undefined ? hash : plain(this.state())
+    const actual: Json = record.state === undefined ? hash : plain(state)
     return { step: last, cause: this.#causeClass(record), expected, actual }
   }
 
@@ -99,10 +101,10 @@ export class Fold {
       const { made, rejected, status, error } = host.step(step.input, step.at, origin, step.draws ?? [])
       if (rejected !== undefined) return differs('applied', `rejected: the ${rejected.reason} does not take the event`)
       if (status === 'error') return differs('applied', `error: ${error instanceof Error ? error.message : error}`)
-      if (canonical(step.made ?? {}) !== canonical(made)) return differs(plain(step.made ?? {}), plain(made))
+      if (!isEqual(step.made ?? {}, made)) return differs(plain(step.made ?? {}), plain(made))
       const { decided } = step
       const value = decided === undefined ? null : host.stateValue()
-      if (decided !== undefined && canonical(decided.after) !== canonical(value)) return differs(decided.after, value)
+      if (decided !== undefined && !isEqual(decided.after, value)) return differs(decided.after, value)
     } catch (error) {
       if (!(error instanceof TapeMismatch)) throw error
       return { step: id, cause: 'unrecorded-entropy', expected: step.draws?.length ?? 0, actual: error.message }

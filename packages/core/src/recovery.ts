@@ -6,12 +6,13 @@
  * 2. A state that cannot be reached as recorded is `StateDiverged`; records that are missing or unreadable are `LogDamaged`.
  */
 import type { AnyActorDef } from './actor.ts'
-import { decode, encode, HASH_VERSION, hashOf, hashOfBytes, type Json, type RefCodec } from './codec.ts'
+import { decode, encode, hashOfBytes, type Json, type RefCodec } from './codec.ts'
 import { LogDamaged, LogUnavailable, StateDiverged } from './errors.ts'
 import { Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
 import type { Journal } from './ports.ts'
 import { Settlement } from './settlement.ts'
+import { stateHash } from './state-hash.ts'
 import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
 
 export interface Recovered {
@@ -157,10 +158,10 @@ async function foldFrom(
   return fold
 }
 
-function checkState({ actor, hash, hashVersion }: JournalRecord, state: ActorState): void {
-  if (hashVersion === HASH_VERSION && hashOf(state) !== hash) {
-    throw new LogDamaged(`'${actor}': the recorded state is not the one that was hashed`, { address: actor })
-  }
+function checkState(record: JournalRecord, state: ActorState): void {
+  const { actor } = record
+  if (stateHash(state, record) === record.hash) return
+  throw new LogDamaged(`'${actor}': the recorded state is not the one that was hashed`, { address: actor })
 }
 
 /** A state of an older version, made one of today's by the definition's own `upgrade`. */

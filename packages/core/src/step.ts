@@ -5,16 +5,16 @@
  * 1. A record is UTF-8 JSON, so any NATS tool can read an actor's history.
  * 2. `prev` is the hash of the bytes of the record before it on this subject ('' for the first): a chain.
  * 3. The identity of an append is (actor, epoch, seq, writer); `writer` is 128 random bits per activation.
- * 4. `state` is the whole state after the last step, `hash` its canonical hash. A record without `state` names the record
+ * 4. `state` is the whole state after the last step, `hash` its hash (`state-hash.ts`). A record without `state` names the record
  *    to fold from: `base`, a journal position.
  */
-
-import { HASH_VERSION, type Json } from './codec.ts'
+import type { Json } from './codec.ts'
 import type { EffectClass } from './effect.ts'
 import { LogDamaged, UnsupportedVersion, type WireError } from './errors.ts'
 import type { Input, Made } from './input.ts'
 import type { HostState } from './logic-host.ts'
 import type { SettlementState } from './settlement.ts'
+import { HASH_VERSION } from './state-hash.ts'
 import type { Decision } from './supervision.ts'
 import type { Draw } from './tape.ts'
 

@@ -10,12 +10,13 @@
  */
 import type { AnyActorDef } from '../actor.ts'
 import type { Address } from '../address.ts'
-import { hashOf, hashOfBytes, type Json } from '../codec.ts'
+import { hashOfBytes, type Json } from '../codec.ts'
 import { type DivergenceCause, Fold, plain } from '../fold.ts'
 import type { LogicHost } from '../logic-host.ts'
 import type { JournalEntry } from '../ports.ts'
 import { eventType } from '../settlement.ts'
 import { logicHash } from '../shard-host.ts'
+import { stateHash } from '../state-hash.ts'
 import { type Activation, decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
 
 /** The root's state as plain data. */
@@ -120,10 +121,9 @@ export class ActorReplay {
   #damageOf(record: JournalRecord, prev: string): Finding | undefined {
     if (record.prev !== prev) return this.#damage(prev, record.prev, record)
     if (record.epoch < this.#epoch) return this.#damage(`epoch ${this.#epoch} or later`, record.epoch, record)
-    if (record.state !== undefined && hashOf(record.state) !== record.hash) {
-      return this.#damage(record.hash, hashOf(record.state), record)
-    }
-    return undefined
+    if (record.state === undefined) return undefined
+    const hash = stateHash(record.state, record)
+    return hash === record.hash ? undefined : this.#damage(record.hash, hash, record)
   }
 
   #damage(expected: Json, actual: Json, record?: JournalRecord): Finding {

@@ -1,5 +1,5 @@
 /** Where two recorded values differ, for people: the paths, not the values as a whole. */
-import { canonical, type Json } from '../codec.ts'
+import { isEqual, type Json } from '../codec.ts'
 
 export interface Difference {
   readonly path: string
@@ -12,7 +12,7 @@ export interface Difference {
 export function differences(expected: Json | undefined, actual: Json | undefined, limit = 10): Difference[] {
   const found: Difference[] = []
   const walk = (path: string, a: Json | undefined, b: Json | undefined): void => {
-    if (found.length >= limit || canonical(a ?? null) === canonical(b ?? null)) return
+    if (found.length >= limit || isEqual(a ?? null, b ?? null)) return
     const [left, right] = [fieldsOf(a), fieldsOf(b)]
     if (left === undefined || right === undefined || Array.isArray(a) !== Array.isArray(b)) {
       found.push({ path, ...(a !== undefined && { expected: a }), ...(b !== undefined && { actual: b }) })
