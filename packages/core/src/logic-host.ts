@@ -104,6 +104,9 @@ export class LogicHost implements HostSeam {
   #addressed: InsideEvent | undefined
   #rejected: Outcome['rejected']
   #refusal: LogicRefused | undefined
+  /** The state after the last step and the root's state value in it, once somebody has asked for them. */
+  #saved: HostState | undefined
+  #value: Json | undefined
 
   constructor(options: HostOptions) {
     installTape()
@@ -171,16 +174,13 @@ export class LogicHost implements HostSeam {
     }
     const { status, error } = this.#root._snapshot
     const failed = this.#refusal ?? (status === 'error' ? error : undefined)
-    const told = this.#failures.get(this.#root)
-    return {
-      status: failed === undefined ? status : 'error',
-      ...(failed !== undefined && { error: failed }),
-      ...(told !== undefined && failed !== undefined && told.error === failed && { failed: told.from }),
-      ...(this.#rejected && { rejected: this.#rejected }),
-      draws: drawn,
-      made: this.#made,
-      intents: this.#intents,
+    const outcome = { status, draws: drawn, made: this.#made, intents: this.#intents }
+    if (failed !== undefined) {
+      const told = this.#failures.get(this.#root)
+      const from = told !== undefined && told.error === failed ? { failed: told.from } : {}
+      return { ...outcome, status: 'error', error: failed, ...from }
     }
+    return this.#rejected === undefined ? outcome : { ...outcome, rejected: this.#rejected }
   }
 
   #begin(now: number, origin: Origin): void {
@@ -188,6 +188,7 @@ export class LogicHost implements HostSeam {
     this.#intents = []
     this.#relays = this.#microsteps = 0
     this.#failures.clear()
+    this.#saved = this.#value = undefined
     this.#rejected = this.#refusal = this.#addressed = undefined
     this.#now = now
     this.#origin = origin
@@ -488,8 +489,26 @@ export class LogicHost implements HostSeam {
 
   // ── State ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @throws LogicRefused when an actor runs that its parent no longer lists; NotSerializable for a context that is no plain data. */
+  /**
+   * Whether the state after a step can be recorded; for a lone root with a flat context without making it.
+   * @throws as `state`
+   */
+  check(): void {
+    const { context, output, error } = this.#root._snapshot
+    const plain = output === undefined && error === undefined && isFlat(context)
+    if (this.#actors.size > 1 || !plain) this.state()
+  }
+
+  /**
+   * The state after the last step.
+   * @throws LogicRefused when an actor runs that its parent no longer lists; NotSerializable for a context that is no plain data.
+   */
   state(): HostState {
+    this.#saved ??= this.#dump()
+    return this.#saved
+  }
+
+  #dump(): HostState {
     const tree = dumpTree(this.#root, this.#refs, (actor) => this.#pathOf(actor))
     const listed = pathsIn(tree)
     for (const path of this.#actors.keys()) {
@@ -514,6 +533,7 @@ export class LogicHost implements HostSeam {
 
   restore(state: HostState): void {
     this.#phase = 'restore'
+    this.#saved = this.#value = undefined
     try {
       this.countOn(state)
       this.#root._initState(persistedShape(state.tree))
@@ -541,7 +561,8 @@ export class LogicHost implements HostSeam {
   }
 
   stateValue(): Json {
-    return lenient(this.#root._snapshot.value, this.#refs)
+    this.#value ??= lenient(this.#root._snapshot.value, this.#refs)
+    return this.#value
   }
 
   view(): TreeView {

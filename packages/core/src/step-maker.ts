@@ -11,11 +11,12 @@
  */
 import type { AnyActorDef } from './actor.ts'
 import type { Address } from './address.ts'
-import { decode, encode, isFlat, type Json } from './codec.ts'
+import { decode, encode, isEqual, isFlat, type Json } from './codec.ts'
 import type { EnvelopeCause } from './envelope.ts'
 import { ActorFailed, AskUnanswered, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
 import { actorState, stateView } from './fold.ts'
 import type { Input, Intent, Origin, Outcome } from './input.ts'
+import { LastGood } from './last-good.ts'
 import { type HostState, LogicHost } from './logic-host.ts'
 import type { Clock, Entropy } from './ports.ts'
 import type { Recovered } from './recovery.ts'
@@ -70,8 +71,7 @@ const NOTHING: Outcome = { status: 'active', draws: [], made: {}, intents: [] }
 export class StepMaker {
   readonly #o: StepMakerOptions
   #host: LogicHost | undefined
-  /** The tree after the last good step: what a failed step falls back to. */
-  #good: HostState | undefined
+  readonly #good = new LastGood()
   /** The tree of a failed step, until what its good steps intended is released. */
   #broken: LogicHost | undefined
   #settlement = new Settlement()
@@ -107,7 +107,7 @@ export class StepMaker {
   }
   /** Whether the tree was ever made. */
   get begun(): boolean {
-    return this.#good !== undefined
+    return this.#good.exists
   }
 
   /** Goes on from what the journal holds. */
@@ -116,7 +116,7 @@ export class StepMaker {
     this.#seq = found.seq
     this.#at = found.at
     this.#settlement = found.settlement
-    this.#good = found.host
+    this.#good.set(found.host)
     this.#host = this.#restored()
   }
 
@@ -175,7 +175,7 @@ export class StepMaker {
   operator(order: Order, cause: EnvelopeCause, command?: Omit<NonNullable<Step['command']>, 'wants'>): MadeStep {
     const old = this.#host
     const before = old?.stateValue() ?? null
-    const fate = fateOfTree(order.kind, this.#settlement.life.kind, this.#good && old?.view().status)
+    const fate = fateOfTree(order.kind, this.#settlement.life.kind, this.begun ? old?.view().status : undefined)
     const id = this.#next
     const { kind, ...why } = order
     const init = fate === 'new' ? { init: this.initEvent, ...(this.#unread && { blank: true as const }) } : {}
@@ -185,17 +185,18 @@ export class StepMaker {
       ...(command !== undefined && { command: asRecorded(command, 'commit', {}) }),
     }
     const fresh = fate === 'new' ? this.#newHost() : undefined
-    if (this.#good !== undefined) fresh?.countOn(this.#good)
+    const good = fresh === undefined ? undefined : this.#goodState()
+    if (good !== undefined) fresh?.countOn(good)
     let outcome: Outcome = NOTHING
     try {
       if (fresh !== undefined) outcome = fresh.step(draft.input, draft.at, { step: id, correlation: cause.correlation })
       if (outcome.status === 'error') throw outcome.error
-      if (fate === 'new') this.#good = fresh?.state()
+      if (fate === 'new') this.#good.set(fresh?.state())
     } catch (error) {
       fresh?.close()
       return this.#finish(this.#refused(draft, 'error', this.#failure(error)), id, [])
     }
-    if (fate === 'none') this.#good = undefined
+    if (fate === 'none') this.#good.set(undefined)
     if (fate !== 'same') {
       this.#broken = old
       this.#host = fresh ?? this.#restored()
@@ -219,16 +220,15 @@ export class StepMaker {
     const host = (this.#host ??= this.#newHost())
     const before = draft.input.kind === 'init' ? null : host.stateValue()
     let outcome: Outcome
-    let good: HostState | undefined
     try {
       outcome = host.step(draft.input, draft.at, origin)
-      if (outcome.status !== 'error') good = host.state()
+      if (outcome.status !== 'error') host.check()
     } catch (error) {
       outcome = { status: 'error', error, draws: [], made: {}, intents: [] }
     }
     if (outcome.rejected !== undefined) return this.#finish(this.#rejected(draft, outcome.rejected), origin.step, [])
     if (outcome.status === 'error') return this.#fail(draft, outcome, origin.step)
-    this.#good = good
+    this.#good.note({ input: draft.input, at: draft.at, origin, draws: outcome.draws }, host)
     return this.#finish(this.#applied(draft, outcome, before), origin.step, outcome.intents)
   }
 
@@ -252,7 +252,7 @@ export class StepMaker {
       outcome: 'applied',
       ...(draws.length > 0 && { draws }),
       ...(Object.keys(made).length > 0 && { made }),
-      ...(!same(before, value) && { decided: { before, after: value } }),
+      ...(!isEqual(before, value) && { decided: { before, after: value } }),
       ...(answers.length > 0 && { answers }),
       ...(view !== undefined && { ended: { kind: view.status === 'done' ? 'done' : 'stopped', output: view.output } }),
     }
@@ -313,7 +313,8 @@ export class StepMaker {
   #fail(draft: Draft, { error, failed, intents }: Outcome, id: StepId): MadeStep {
     const { def, entropy } = this.#o
     const { failures, childFailures } = this.#settlement
-    const place = failed === undefined ? undefined : placeIn(this.#good, failed)
+    const good = this.#goodState()
+    const place = failed === undefined ? undefined : placeIn(good, failed)
     const history = { failures, childFailures }
     const decision = decide(def.supervision ?? {}, { at: draft.at, ...place }, history, entropy.random())
     const refused: Step = { ...this.#refused(draft, 'error', this.#failure(error)), supervision: decision }
@@ -333,7 +334,7 @@ export class StepMaker {
       return directive === 'reset' ? { ...made, ...this.#directed(draft, id, { init: this.initEvent }) } : made
     }
     // An effect that has failed can only begin again.
-    const { restart = [], reset, stop } = whole ? { restart: effectsAt(this.#good, failed) } : child
+    const { restart = [], reset, stop } = whole ? { restart: effectsAt(good, failed) } : child
     const touched = [...restart, ...(reset ?? []), ...(stop ?? [])]
     if (broken !== undefined) this.#host?.adopt(broken, touched)
     const over = ends(intents).filter(({ path }) => isWithin(path, touched))
@@ -353,17 +354,18 @@ export class StepMaker {
     const draft: Draft = { ...this.#draft({ kind: 'directive', ...what }), at, cause: { causation, ...root } }
     const before = this.#host?.stateValue() ?? null
     if (what.init !== undefined) {
+      const good = this.#goodState()
       this.#host = this.#newHost()
-      if (this.#good !== undefined) this.#host.countOn(this.#good)
+      if (good !== undefined) this.#host.countOn(good)
     }
     const host = (this.#host ??= this.#newHost())
     try {
       const outcome = host.step(draft.input, draft.at, { step: id, ...root })
       if (outcome.status === 'error') throw outcome.error
-      const good = host.state()
-      this.#good = good
+      this.#good.set(host.state())
       return { next: this.#finish(this.#applied(draft, outcome, before), id, outcome.intents) }
     } catch (error) {
+      this.#host = this.#restored()
       const supervision = { directive: 'quarantine', failures: this.#settlement.failures.length + 1 } as const
       const refused = this.#refused(draft, 'error', this.#failure(error))
       const answers = this.#openAsks().map((ask) => this.#unanswered(ask))
@@ -392,7 +394,9 @@ export class StepMaker {
   }
 
   state(): ActorState {
-    return actorState(this.#good, this.#settlement, this.#seq, this.#at, this.#o.def.version ?? 1)
+    const host = this.#host?.state()
+    this.#good.set(host)
+    return actorState(host, this.#settlement, this.#seq, this.#at, this.#o.def.version ?? 1)
   }
 
   /** The state as plain data; committed only when no append is in flight. */
@@ -400,10 +404,15 @@ export class StepMaker {
     return stateView(this.#host?.view(), this.#settlement.life, this.#seq)
   }
 
+  #goodState(): HostState | undefined {
+    return this.#good.state(() => this.#newHost())
+  }
+
   #restored(): LogicHost | undefined {
-    if (this.#good === undefined) return undefined
+    const good = this.#goodState()
+    if (good === undefined) return undefined
     const host = this.#newHost()
-    host.restore(this.#good)
+    host.restore(good)
     return host
   }
 
@@ -458,8 +467,4 @@ function withoutEvidence(input: Input): Input {
   if (!('evidence' in input)) return input
   const { evidence: _, ...rest } = input
   return rest
-}
-
-function same(a: Json, b: Json): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b)
 }
