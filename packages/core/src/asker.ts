@@ -8,15 +8,15 @@
  */
 import type { Address } from './address.ts'
 import { LAST_MS } from './clock.ts'
-import type { Json } from './codec.ts'
-import type { Envelope, EnvelopeCause, WireAnswer } from './envelope.ts'
+import { decode, type Json } from './codec.ts'
+import type { Envelope, EnvelopeCause, EnvelopeCommand, WireAnswer } from './envelope.ts'
 import { Disconnected, fromWire, SystemStopped, Timeout, type TroupeError, TypeNotServed } from './errors.ts'
 import type { Clock, Entropy, Timer } from './ports.ts'
 import type { Order } from './supervision.ts'
 
 /** How a message leaves: to an actor of this node directly, to another one over the bus. */
 export interface Transport {
-  /** The listener may be called more than once; `close` ends that. */
+  /** The listener may be called more than once; `close` lets go of what waits for an answer on the bus. */
   send(envelope: Envelope, listener: (answer: WireAnswer | 'no-responders') => void): { close(): void }
   readonly connected: boolean
 }
@@ -42,10 +42,13 @@ const SILENCE_MS = 1_000
 
 interface Pending {
   readonly question: Question
-  readonly envelope: Envelope
+  readonly command: EnvelopeCommand
+  /** The numbers in flight to the same receiver. */
+  readonly open: Set<number>
   readonly deadline: number
-  readonly resolve: (answer: WireAnswer) => void
+  readonly resolve: (reply: unknown) => void
   readonly reject: (error: unknown) => void
+  readonly stopListening: (() => void) | undefined
   sent: { close(): void } | undefined
   sendAt: number
   pauseMs: number
@@ -69,59 +72,47 @@ export class Asker {
     this.#client = entropy.hex(64)
   }
 
-  /** @throws RangeError for a time that is none; the error that answered, or Timeout, Disconnected, SystemStopped; the signal's reason when it aborts */
-  async ask(question: Question): Promise<Json> {
-    checkTimeout(question.timeoutMs)
-    if (this.#stopped) throw new SystemStopped('this system has stopped', {}, 'no')
-    if (!this.#transport.connected) throw new Disconnected('there is no connection to NATS; nothing was sent')
-    question.signal?.throwIfAborted()
+  /** The decoded reply. Rejects with RangeError for a time that is none; the error that answered, or Timeout, Disconnected, SystemStopped; the signal's reason when it aborts. */
+  ask(question: Question): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      checkTimeout(question.timeoutMs)
+      if (this.#stopped) throw new SystemStopped('this system has stopped', {}, 'no')
+      if (!this.#transport.connected) throw new Disconnected('there is no connection to NATS; nothing was sent')
+      question.signal?.throwIfAborted()
+      this.#begin(question, resolve, reject)
+    })
+  }
+
+  #begin(question: Question, resolve: Pending['resolve'], reject: Pending['reject']): void {
+    const { to, timeoutMs, signal } = question
     const n = ++this.#n
-    const open = this.#openAt(question.to)
+    const open = this.#openAt(to)
     open.add(n)
-    let stopListening = () => {}
     const command = { client: this.#client, n, settled: oldest(open) - 1 }
-    try {
-      const answer = await new Promise<WireAnswer>((resolve, reject) => {
-        const { to, event, order, cause, key, timeoutMs } = question
-        const said = order === undefined ? ({ kind: 'event', event } as const) : ({ kind: 'operator', order } as const)
-        const pending: Pending = {
-          question,
-          envelope: {
-            v: 1,
-            ...said,
-            to,
-            cause,
-            command,
-            remainingMs: timeoutMs,
-            ...(key !== undefined && { key }),
-          },
-          deadline: this.#clock.monotonic() + timeoutMs,
-          resolve,
-          reject,
-          sent: undefined,
-          sendAt: 0,
-          pauseMs: FIRST_RESEND_MS,
-          lastError: undefined,
-        }
-        this.#pending.add(pending)
-        stopListening = onAbort(question.signal, (reason) => this.#end(pending, () => reject(reason)))
-        this.#send(pending)
-        this.#tickSoon()
-      })
-      if (!answer.ok) throw fromWire(answer.error)
-      return answer.value ?? null
-    } finally {
-      stopListening()
-      open.delete(n)
-      if (open.size === 0) this.#open.delete(question.to)
+    const pending: Pending = {
+      question,
+      command,
+      open,
+      deadline: this.#clock.monotonic() + timeoutMs,
+      resolve,
+      reject,
+      stopListening: signal && onAbort(signal, (reason) => this.#end(pending) && reject(reason)),
+      sent: undefined,
+      sendAt: 0,
+      pauseMs: FIRST_RESEND_MS,
+      lastError: undefined,
     }
+    this.#pending.add(pending)
+    this.#send(pending, timeoutMs)
+    this.#tickSoon()
   }
 
   stop(): void {
     this.#stopped = true
     this.#ticker?.cancel()
     for (const pending of [...this.#pending]) {
-      this.#end(pending, () => pending.reject(new SystemStopped('this system stopped while it waited for an answer')))
+      this.#end(pending)
+      pending.reject(new SystemStopped('this system stopped while it waited for an answer'))
     }
   }
 
@@ -133,20 +124,21 @@ export class Asker {
     return fresh
   }
 
-  #send(pending: Pending): void {
-    pending.sent?.close()
-    const now = this.#clock.monotonic()
-    pending.sendAt = now + Math.max(SILENCE_MS, pending.pauseMs)
+  #send(pending: Pending, remainingMs: number): void {
+    pending.sendAt = this.#clock.monotonic() + Math.max(SILENCE_MS, pending.pauseMs)
     if (!this.#transport.connected) return
-    const remainingMs = Math.max(0, Math.round(pending.deadline - now))
-    const envelope = { ...pending.envelope, remainingMs }
     try {
-      pending.sent = this.#transport.send(envelope, (answer) => this.#answered(pending, answer))
+      pending.sent = this.#transport.send(envelopeOf(pending, remainingMs), (answer) => this.#answered(pending, answer))
     } catch (error) {
       // Too large, or stopped: the same bytes would meet the same. A lost connection is waited for.
-      if (!(error instanceof Disconnected)) this.#end(pending, () => pending.reject(error))
+      if (!(error instanceof Disconnected) && this.#end(pending)) pending.reject(error)
     }
     if (!this.#pending.has(pending)) pending.sent?.close()
+  }
+
+  #sendAgain(pending: Pending, now: number): void {
+    pending.sent?.close()
+    this.#send(pending, Math.max(0, Math.round(pending.deadline - now)))
   }
 
   #answered(pending: Pending, answer: WireAnswer | 'no-responders'): void {
@@ -159,7 +151,13 @@ export class Asker {
       pending.lastError = fromWire(answer.error)
       return this.#again(pending)
     }
-    this.#end(pending, () => pending.resolve(answer))
+    if (!this.#end(pending)) return
+    if (!answer.ok) return pending.reject(fromWire(answer.error))
+    try {
+      pending.resolve(answer.value == null ? undefined : decode(answer.value))
+    } catch (error) {
+      pending.reject(error)
+    }
   }
 
   #again(pending: Pending): void {
@@ -167,10 +165,15 @@ export class Asker {
     pending.pauseMs = Math.min(pending.pauseMs * 2, LONGEST_RESEND_MS)
   }
 
-  #end(pending: Pending, tell: () => void): void {
-    if (!this.#pending.delete(pending)) return
+  /** @returns false when it had ended before */
+  #end(pending: Pending): boolean {
+    if (!this.#pending.delete(pending)) return false
     pending.sent?.close()
-    tell()
+    pending.stopListening?.()
+    const { open, command, question } = pending
+    open.delete(command.n)
+    if (open.size === 0) this.#open.delete(question.to)
+    return true
   }
 
   /** One ticker for all: a timer per ask costs more than the ask. */
@@ -182,8 +185,9 @@ export class Asker {
         this.#ticker = undefined
         const now = this.#clock.monotonic()
         for (const pending of [...this.#pending]) {
-          if (pending.deadline <= now) this.#end(pending, () => pending.reject(timeoutOf(pending)))
-          else if (pending.sendAt <= now) this.#send(pending)
+          if (pending.deadline > now) {
+            if (pending.sendAt <= now) this.#sendAgain(pending, now)
+          } else if (this.#end(pending)) pending.reject(timeoutOf(pending))
         }
         if (this.#pending.size > 0) this.#tickSoon()
       },
@@ -201,9 +205,17 @@ export function checkTimeout(timeoutMs: number): void {
   throw new RangeError(`timeoutMs is ${timeoutMs}; it must be a number of milliseconds, 0 or more, and end some day`)
 }
 
+function envelopeOf({ question, command }: Pending, remainingMs: number): Envelope {
+  const { to, event, order, cause, key } = question
+  const envelope: Envelope =
+    order === undefined
+      ? { v: 1, kind: 'event', to, cause, command, remainingMs, event }
+      : { v: 1, kind: 'operator', to, cause, command, remainingMs, order }
+  return key === undefined ? envelope : { ...envelope, key }
+}
+
 /** @returns ends the listening: a signal may live longer than what it can abort */
-function onAbort(signal: AbortSignal | undefined, run: (reason: unknown) => void): () => void {
-  if (signal === undefined) return () => {}
+function onAbort(signal: AbortSignal, run: (reason: unknown) => void): () => void {
   const listener = () => run(signal.reason)
   signal.addEventListener('abort', listener, { once: true })
   return () => signal.removeEventListener('abort', listener)

@@ -4,28 +4,38 @@
  * 1. A repeated command replaces its route; two commands under one idempotency key both wait for the one answer.
  */
 import { answerToWire, type WireAnswer } from './envelope.ts'
-import { type Answer, askIdOf, type CommandId } from './step.ts'
+import type { Answer, CommandId } from './step.ts'
 
 export type Route = (answer: WireAnswer) => void
 
-export class Askers {
-  readonly #routes = new Map<string, Map<string, Route>>()
+interface Waiting extends CommandId {
+  route: Route
+}
 
-  attach(ask: string, command: CommandId | undefined, route: Route): void {
-    const routes = this.#routes.get(ask) ?? new Map<string, Route>()
-    routes.set(command === undefined ? ask : askIdOf(command), route)
-    this.#routes.set(ask, routes)
+export class Askers {
+  readonly #waiting = new Map<string, Waiting[]>()
+
+  attach(ask: string, { client, n }: CommandId, route: Route): void {
+    const waiting = this.#waiting.get(ask)
+    if (waiting === undefined) this.#waiting.set(ask, [{ client, n, route }])
+    else {
+      const before = waiting.find((one) => one.client === client && one.n === n)
+      if (before === undefined) waiting.push({ client, n, route })
+      else before.route = route
+    }
   }
 
   answer(ask: string, answer: Answer): void {
+    const waiting = this.#waiting.get(ask)
+    if (waiting === undefined) return
     const wire = answerToWire(answer)
-    for (const route of this.#routes.get(ask)?.values() ?? []) route(wire)
-    this.#routes.delete(ask)
+    for (const { route } of waiting) route(wire)
+    this.#waiting.delete(ask)
   }
 
   /** The actor leaves: everybody hears the same. */
   tellAll(answer: WireAnswer): void {
-    for (const routes of this.#routes.values()) for (const route of routes.values()) route(answer)
-    this.#routes.clear()
+    for (const waiting of this.#waiting.values()) for (const { route } of waiting) route(answer)
+    this.#waiting.clear()
   }
 }

@@ -103,19 +103,18 @@ export class ActorRef {
     this.#exists = true
   }
 
-  async ask(event: { readonly type: string }, options: AskOptions & { readonly cause?: Cause } = {}): Promise<unknown> {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, idempotencyKey, signal, cause } = options
-    const data = encode(event, undefined, 'event') // before anything is awaited: the caller may change it
-    if (!this.#exists) await this.#mustExist()
-    const value = await this.#o.asker.ask({
-      to: this.address,
-      event: data,
-      cause: cause ?? this.#newCause(),
-      timeoutMs,
-      ...(idempotencyKey !== undefined && { key: idempotencyKey }),
-      ...(signal !== undefined && { signal }),
-    })
-    return value === null ? undefined : decode(value)
+  ask(event: { readonly type: string }, options: AskOptions & { readonly cause?: Cause } = {}): Promise<unknown> {
+    try {
+      const { timeoutMs = DEFAULT_TIMEOUT_MS, idempotencyKey, signal, cause = this.#newCause() } = options
+      const data = encode(event, undefined, 'event') // before anything is awaited: the caller may change it
+      const said = { to: this.address, event: data, cause, timeoutMs }
+      const keyed = idempotencyKey === undefined ? said : { ...said, key: idempotencyKey }
+      const question = signal === undefined ? keyed : { ...keyed, signal }
+      const { asker } = this.#o
+      return this.#exists ? asker.ask(question) : this.#mustExist().then(() => asker.ask(question))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   send(event: { readonly type: string }): void {
@@ -152,6 +151,7 @@ export class ActorRef {
       let sent: { close(): void } | undefined
       let over = false
       const end = (answer: WireAnswer | 'again') => {
+        if (over) return
         over = true
         timer.cancel()
         sent?.close()

@@ -23,7 +23,7 @@ import {
   Timeout,
   type TroupeError,
 } from './errors.ts'
-import { type Answer, answersIn, askIdOf, type CommandId, type Step, type StepId } from './step.ts'
+import { type Answer, answersIn, askIdOf, type CommandId, type EndedWith, type Step, type StepId } from './step.ts'
 import type { Order } from './supervision.ts'
 
 export const ANSWERS_PER_CLIENT = 1_024
@@ -96,6 +96,8 @@ export type Known =
   | { readonly kind: 'open'; readonly ask: string }
   | { readonly kind: 'refused'; readonly error: TroupeError }
 
+const NEW: Known = { kind: 'new' }
+
 interface Client {
   settled: number
   at: number
@@ -116,6 +118,8 @@ export class Settlement {
   readonly #clients = new Map<string, Client>()
   /** In the order of their times. */
   readonly #keys = new Map<string, Keyed>()
+  /** The keyed command behind an ask. */
+  readonly #keyedAsks = new Map<string, Keyed>()
   readonly #asks = new Map<string, OpenAsk>()
   readonly #sends = new Map<number, OpenSend>()
   #sendCount = 0
@@ -124,6 +128,10 @@ export class Settlement {
   #life: Life = { kind: 'active' }
   #mail: MailCursor | undefined
   #attempt: NonNullable<Step['attempt']> | undefined
+  /** No ask is forgotten before this time. */
+  #asksLastUntil = Number.POSITIVE_INFINITY
+  /** The client that was heard of last: most steps are of the one of the step before. */
+  #newest = ''
 
   constructor(state?: SettlementState) {
     if (state === undefined) return
@@ -131,7 +139,7 @@ export class Settlement {
       const kept = Object.entries(answers).map(([n, answer]) => [Number(n), answer] as const)
       this.#clients.set(name, { settled, at, answers: new Map(kept), asks: 0 })
     }
-    for (const [key, keyed] of byTime(state.keys)) this.#keys.set(key, { ...keyed })
+    for (const [key, keyed] of byTime(state.keys)) this.#key(key, { ...keyed })
     for (const ask of state.asks) this.#open(ask)
     for (const send of state.sends) this.#sends.set(send.n, send)
     this.#sendCount = state.sendCount
@@ -144,10 +152,10 @@ export class Settlement {
 
   /** What is known of a command before it is applied. */
   look(command: CommandId, key: string | undefined, event: Json): Known {
-    const ask = askIdOf(command)
-    const answer = this.#clients.get(command.client)?.answers.get(command.n)
+    const client = this.#clients.get(command.client)
+    const answer = client?.answers.get(command.n)
     if (answer !== undefined) return { kind: 'answered', answer }
-    if (this.#asks.has(ask)) return { kind: 'open', ask }
+    if (this.#asks.size > 0 && this.#asks.has(askIdOf(command))) return { kind: 'open', ask: askIdOf(command) }
     const keyed = key === undefined ? undefined : this.#keys.get(key)
     if (keyed !== undefined) {
       if (keyed.payload !== hashOf(event)) {
@@ -158,7 +166,8 @@ export class Settlement {
       }
       return keyed.answer === undefined ? { kind: 'open', ask: keyed.ask } : { kind: 'answered', answer: keyed.answer }
     }
-    if (command.n > (this.#clients.get(command.client)?.settled ?? 0)) return { kind: 'new' }
+    if (command.n > (client?.settled ?? 0)) return NEW
+    const ask = askIdOf(command)
     return {
       kind: 'refused',
       error: new Timeout(`command '${ask}' is settled; its answer is not kept any more`, { ask }),
@@ -201,29 +210,36 @@ export class Settlement {
     return n
   }
 
-  /** @param id the id of the step */
-  apply(step: Step, id: StepId): void {
+  /**
+   * @param id the id of the step
+   * @returns how the asks that it ended were answered
+   */
+  apply(step: Step, id: StepId): readonly EndedWith[] {
     const { command, at } = step
-    if (command !== undefined) this.#applyCommand(step, command)
-    for (const n of step.delivered ?? []) this.#sends.delete(n)
+    const answers = answersIn(step, id)
+    if (command !== undefined) this.#applyCommand(step, command, answers)
+    if (step.delivered !== undefined) for (const n of step.delivered) this.#sends.delete(n)
     if (step.mailSeq !== undefined) {
       this.#mail = { stream: step.mailStream ?? this.#mail?.stream ?? '', seq: step.mailSeq }
     }
     if (step.attempt !== undefined) this.#attempt = step.attempt
     else if (step.input.kind === 'message') this.#attempt = undefined
-    for (const { ask, answer } of answersIn(step, id)) this.#settle(ask, answer, at)
-    for (const send of step.outcome === 'applied' ? (step.made?.sends ?? []) : []) {
-      const n = ++this.#sendCount
-      this.#sends.set(n, { n, ...send, correlation: step.cause.correlation, step: id, at })
+    for (const { ask, answer } of answers) this.#settle(ask, answer, at)
+    if (step.made?.sends !== undefined && step.outcome === 'applied') {
+      for (const send of step.made.sends) {
+        const n = ++this.#sendCount
+        this.#sends.set(n, { n, ...send, correlation: step.cause.correlation, step: id, at })
+      }
     }
     if (step.supervision !== undefined) this.#applySupervision(step)
     if (step.input.kind === 'operator' && step.outcome === 'applied') this.#applyOrder(step.input.order, at)
     if (step.ended?.kind === 'done') this.#life = { kind: 'done', output: step.ended.output ?? null }
     if (step.ended?.kind === 'stopped') this.#life = { kind: 'stopped' }
     this.#forget(at)
+    return answers
   }
 
-  #applyCommand(step: Step, command: NonNullable<Step['command']>): void {
+  #applyCommand(step: Step, command: NonNullable<Step['command']>, answers: readonly EndedWith[]): void {
     const client = this.#client(command.client, step.at)
     if (command.settled > client.settled) {
       client.settled = command.settled
@@ -233,25 +249,39 @@ export class Settlement {
     const ask = askIdOf(command)
     const said = saidIn(step.input)
     if (command.key !== undefined && said !== undefined) {
-      this.#keys.delete(command.key)
-      this.#keys.set(command.key, { payload: hashOf(said), ask, at: step.at })
+      this.#forgetKey(command.key)
+      this.#key(command.key, { payload: hashOf(said), ask, at: step.at })
     }
-    const type = eventType(step.input)
-    if (command.wants === 'reply') {
+    if (command.wants === 'reply' && answers.every((ended) => ended.ask !== ask)) {
+      const type = eventType(step.input)
       const expires = command.key === undefined ? command.expires : step.at + KEY_MS
       this.#open({ id: ask, type, step: step.seq, ...(expires !== undefined && { expires }) })
     }
   }
 
+  #key(key: string, keyed: Keyed): void {
+    this.#keys.set(key, keyed)
+    this.#keyedAsks.set(keyed.ask, keyed)
+  }
+
+  #forgetKey(key: string): void {
+    const keyed = this.#keys.get(key)
+    if (keyed === undefined) return
+    this.#keys.delete(key)
+    if (this.#keyedAsks.get(keyed.ask) === keyed) this.#keyedAsks.delete(keyed.ask)
+  }
+
   #open(ask: OpenAsk): void {
     this.#asks.set(ask.id, ask)
+    if (ask.expires !== undefined) this.#asksLastUntil = Math.min(this.#asksLastUntil, ask.expires + CLIENT_MS)
     const client = this.#clients.get(clientOf(ask.id))
     if (client !== undefined) client.asks += 1
   }
 
   #close(ask: string): void {
+    if (this.#asks.size === 0 || !this.#asks.delete(ask)) return
     const client = this.#clients.get(clientOf(ask))
-    if (this.#asks.delete(ask) && client !== undefined) client.asks -= 1
+    if (client !== undefined) client.asks -= 1
   }
 
   #forgetSettledAsks(client: string, settled: number, at: number): void {
@@ -284,28 +314,40 @@ export class Settlement {
     const client = this.#client(clientOf(ask), at)
     const n = numberOf(ask)
     if (n > client.settled) client.answers.set(n, answer)
-    for (const keyed of this.#keys.values()) if (keyed.ask === ask) keyed.answer = answer
+    const keyed = this.#keyedAsks.get(ask)
+    if (keyed !== undefined) keyed.answer = answer
   }
 
   #client(name: string, at: number): Client {
     const client = this.#clients.get(name) ?? { settled: 0, at, answers: new Map(), asks: 0 }
     client.at = at
+    if (name === this.#newest) return client
+    this.#newest = name
     this.#clients.delete(name)
     this.#clients.set(name, client)
     return client
   }
 
   #forget(at: number): void {
-    for (const ask of this.#asks.values()) {
-      if (ask.expires !== undefined && ask.expires + CLIENT_MS < at) this.#close(ask.id)
-    }
+    if (this.#asksLastUntil < at) this.#forgetAsks(at)
     for (const [key, keyed] of this.#keys) {
       if (keyed.at + KEY_MS >= at) break
-      this.#keys.delete(key)
+      this.#forgetKey(key)
     }
     for (const [name, client] of this.#clients) {
       if (client.at + CLIENT_MS >= at) break
-      if (client.asks === 0) this.#clients.delete(name)
+      if (client.asks > 0) continue
+      this.#clients.delete(name)
+      if (name === this.#newest) this.#newest = ''
+    }
+  }
+
+  #forgetAsks(at: number): void {
+    this.#asksLastUntil = Number.POSITIVE_INFINITY
+    for (const { id, expires } of this.#asks.values()) {
+      if (expires === undefined) continue
+      if (expires + CLIENT_MS < at) this.#close(id)
+      else this.#asksLastUntil = Math.min(this.#asksLastUntil, expires + CLIENT_MS)
     }
   }
 

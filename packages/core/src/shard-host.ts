@@ -243,6 +243,10 @@ export class ShardHost {
 
   /** Also the way in for messages from this node itself, which never leave it. */
   receive(envelope: Envelope, route: Route, sizeBytes: number): void {
+    const known = this.#residents.get(envelope.to)
+    if (known !== undefined && this.holds(envelope.to) && this.#o.valid()) {
+      return known.receive(envelope, route, sizeBytes)
+    }
     const refuse = (error: TroupeError) => route({ v: 1, ok: false, error: { ...toWire(error), applied: 'no' } })
     if (!this.#o.defs.has(splitAddress(envelope.to).type)) {
       return refuse(new TypeNotServed(`this node does not serve '${envelope.to}'`))

@@ -11,11 +11,12 @@
  */
 import type { AnyActorDef } from './actor.ts'
 import type { Address } from './address.ts'
+import { answersOf, unanswered } from './answers.ts'
 import { decode, encode, isEqual, isFlat, type Json } from './codec.ts'
 import type { EnvelopeCause } from './envelope.ts'
-import { ActorFailed, AskUnanswered, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
+import { ActorFailed, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
 import { actorState, stateView } from './fold.ts'
-import type { Input, Intent, Origin, Outcome } from './input.ts'
+import type { Input, Intent, Made, Origin, Outcome } from './input.ts'
 import { LastGood } from './last-good.ts'
 import { type HostState, LogicHost } from './logic-host.ts'
 import type { Clock, Entropy } from './ports.ts'
@@ -23,7 +24,7 @@ import type { Recovered } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { parse } from './schema.ts'
 import { eventType, Settlement } from './settlement.ts'
-import { type ActorState, askIdOf, type EndedAsk, type Step, type StepId, stepId } from './step.ts'
+import { type ActorState, askIdOf, type EndedAsk, type EndedWith, type Step, type StepId, stepId } from './step.ts'
 import { decide, fateOfTree, keepsInput, type Order, type TreeFate } from './supervision.ts'
 import { isWithin } from './tree-effects.ts'
 import { effectsAt, placeIn } from './tree-place.ts'
@@ -40,13 +41,15 @@ export interface StepMakerOptions {
   readonly onEmit: (event: Json, step: StepId) => void
   readonly onLog: (text: string, data: object) => void
   /** What is over and no step has recorded yet; taken along by the next one. */
-  readonly takeAlong: () => Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'>
+  readonly takeAlong: () => Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'> | undefined
 }
 
 /** A step, and what it wants done once it is committed. */
 export interface MadeStep {
   readonly step: Step
   readonly id: StepId
+  /** Asks that it ended. */
+  readonly answers: readonly EndedWith[]
   readonly intents: readonly Intent[]
   /** Set by a failure: how long the actor rests before it goes on. */
   readonly pauseMs?: number
@@ -146,16 +149,20 @@ export class StepMaker {
     remainingMs: number | undefined,
     byMail = false,
   ): MadeStep {
-    const type = eventType({ kind: 'message', path: '', event })
+    const input = { kind: 'message', path: '', event } as const
+    const { correlation } = cause
+    const [step, at] = [this.#next, this.#now()]
+    const lay = waited.waitedMs > 0 || waited.depth > 0
+    const draft: Draft = { seq: this.#seq + 1, at, input, cause, ...(lay && { mailbox: waited }) }
+    if (command === undefined) return this.#run(draft, { step, correlation })
+    const type = eventType(input)
     const replies = type in this.#o.def.protocol.replies
     const wants = replies && !byMail ? 'reply' : 'commit'
-    const ask = command === undefined || !replies ? {} : { ask: askIdOf(command), askType: type }
-    const draft = this.#draft({ kind: 'message', path: '', event })
-    const expires = remainingMs === undefined ? {} : { expires: Math.ceil(draft.at + remainingMs - waited.waitedMs) }
-    const asked = command === undefined ? {} : { command: asRecorded(command, wants, expires) }
-    const lay = waited.waitedMs > 0 || waited.depth > 0 ? { mailbox: waited } : {}
-    const step = { ...draft, cause: { ...cause, ...ask }, ...lay, ...asked }
-    return this.#run(step, { step: this.#next, correlation: cause.correlation, ...ask })
+    const expires = remainingMs === undefined ? undefined : Math.ceil(at + remainingMs - waited.waitedMs)
+    const recorded = asRecorded(command, wants, expires)
+    if (!replies) return this.#run({ ...draft, command: recorded }, { step, correlation })
+    const ask = { ask: askIdOf(command), askType: type }
+    return this.#run({ ...draft, cause: { ...cause, ...ask }, command: recorded }, { step, correlation, ...ask })
   }
 
   /** An effect's result, a timer, or what a user action has sent. */
@@ -182,7 +189,7 @@ export class StepMaker {
     const draft: Draft = {
       ...this.#draft({ kind: 'operator', order: kind, ...why, ...init }),
       cause,
-      ...(command !== undefined && { command: asRecorded(command, 'commit', {}) }),
+      ...(command !== undefined && { command: asRecorded(command, 'commit') }),
     }
     const fresh = fate === 'new' ? this.#newHost() : undefined
     const good = fresh === undefined ? undefined : this.#goodState()
@@ -213,7 +220,12 @@ export class StepMaker {
   }
 
   #draft(input: Input): Omit<Draft, 'cause'> {
-    return { seq: this.#seq + 1, at: Math.max(this.#o.clock.now(), this.#at), input }
+    return { seq: this.#seq + 1, at: this.#now(), input }
+  }
+
+  /** The time that the next step sees. */
+  #now(): number {
+    return Math.max(this.#o.clock.now(), this.#at)
   }
 
   #run(draft: Draft, origin: Origin): MadeStep {
@@ -233,58 +245,29 @@ export class StepMaker {
   }
 
   #finish(step: Step, id: StepId, intents: readonly Intent[], pauseMs?: number): MadeStep {
-    const complete: Step = { ...step, ...this.#o.takeAlong() }
+    const along = this.#o.takeAlong()
+    const complete: Step = along === undefined ? step : { ...step, ...along }
     this.#seq = step.seq
     this.#at = step.at
-    this.#settlement.apply(complete, id)
-    return { step: complete, id, intents, ...(pauseMs !== undefined && { pauseMs }) }
+    const answers = this.#settlement.apply(complete, id)
+    const made = { step: complete, id, answers, intents }
+    return pauseMs === undefined ? made : { ...made, pauseMs }
   }
 
   // ── Outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #applied(draft: Draft, outcome: Outcome, before: Json): Step {
     const value = this.#host?.stateValue() ?? null
-    const answers = this.#answersOf(draft, outcome)
+    const answers = answersOf(this.#o.address, draft, outcome, this.#settlement)
     const view = outcome.status === 'active' ? undefined : this.#host?.view()
     const { draws, made } = outcome
-    return {
-      ...draft,
-      outcome: 'applied',
-      ...(draws.length > 0 && { draws }),
-      ...(Object.keys(made).length > 0 && { made }),
-      ...(!isEqual(before, value) && { decided: { before, after: value } }),
-      ...(answers.length > 0 && { answers }),
-      ...(view !== undefined && { ended: { kind: view.status === 'done' ? 'done' : 'stopped', output: view.output } }),
-    }
-  }
-
-  #answersOf({ command, input, cause, at }: Draft, outcome: Outcome): readonly EndedAsk[] {
-    const answers = new Map<string, EndedAsk>()
-    const tell = (answer: EndedAsk) => {
-      if (!answers.has(answer.ask)) answers.set(answer.ask, answer)
-    }
-    // This step's own ask becomes part of the settlement only when the step is applied to it.
-    const own = command?.wants === 'reply' ? [askIdOf(command)] : []
-    for (const [reply, { type, to }] of (outcome.made.replies ?? []).entries()) {
-      const mine = eventType(input) === type ? own : []
-      const others = to === 'cause' && mine.length > 0 ? [] : this.#settlement.asksFor(type, to, cause, at)
-      const open = [...others, ...mine]
-      for (const ask of to === 'all' ? open : open.slice(0, 1)) tell({ ask, reply })
-    }
-    if (command?.wants === 'commit') tell({ ask: askIdOf(command) })
-    const ends =
-      outcome.status !== 'active' ||
-      (input.kind === 'operator' && (input.order === 'reset' || input.order === 'destroy'))
-    if (ends) for (const ask of [...this.#openAsks(), ...own]) tell(this.#unanswered(ask))
-    return [...answers.values()]
-  }
-
-  #openAsks(): readonly string[] {
-    return this.#settlement.asks.map((ask) => ask.id)
-  }
-
-  #unanswered(ask: string): EndedAsk {
-    return { ask, error: toWire(new AskUnanswered(`'${this.#o.address}' ended without answering`)) }
+    const step: { -readonly [K in keyof Step]: Step[K] } = { ...draft, outcome: 'applied' }
+    if (draws.length > 0) step.draws = draws
+    if (!isEmpty(made)) step.made = made
+    if (!isEqual(before, value)) step.decided = { before, after: value }
+    if (answers.length > 0) step.answers = answers
+    if (view !== undefined) step.ended = { kind: view.status === 'done' ? 'done' : 'stopped', output: view.output }
+    return step
   }
 
   #rejected(draft: Draft, { reason, accepts }: NonNullable<Outcome['rejected']>): Step {
@@ -299,6 +282,10 @@ export class StepMaker {
     const wire = toWire(error)
     if (draft.command === undefined) return { ...draft, outcome, error: wire }
     return { ...draft, outcome, error: wire, answers: [{ ask: askIdOf(draft.command), refused: true }] }
+  }
+
+  #unanswered(): readonly EndedAsk[] {
+    return this.#settlement.asks.map(({ id }) => unanswered(this.#o.address, id))
   }
 
   #failure(error: unknown): ActorFailed {
@@ -324,8 +311,8 @@ export class StepMaker {
     this.#host = this.#restored()
     if (directive === 'quarantine' || (directive === 'stop' && child === undefined)) {
       const own = refused.answers ?? []
-      const others = this.#openAsks().filter((open) => own.every(({ ask }) => ask !== open))
-      const answers = [...own, ...others.map((ask) => this.#unanswered(ask))]
+      const others = this.#unanswered().filter((open) => own.every(({ ask }) => ask !== open.ask))
+      const answers = [...own, ...others]
       return this.#finish({ ...refused, answers }, id, ends(intents), 0)
     }
     const whole = child === undefined || decision.escalated === true
@@ -368,7 +355,7 @@ export class StepMaker {
       this.#host = this.#restored()
       const supervision = { directive: 'quarantine', failures: this.#settlement.failures.length + 1 } as const
       const refused = this.#refused(draft, 'error', this.#failure(error))
-      const answers = this.#openAsks().map((ask) => this.#unanswered(ask))
+      const answers = this.#unanswered()
       return { next: this.#finish({ ...refused, supervision, answers }, id, [], 0) }
     }
   }
@@ -437,13 +424,26 @@ function ends(intents: readonly Intent[]): Intent[] {
   return intents.filter(({ kind }) => kind === 'dispose')
 }
 
+function isEmpty(made: Made): boolean {
+  for (const _ in made) return false
+  return true
+}
+
 /** The fields in the order of every record: the bytes of a step do not depend on who made it. */
 function asRecorded(
-  { key, ...id }: Omit<NonNullable<Step['command']>, 'wants' | 'expires'>,
+  { client, n, settled, key }: Omit<NonNullable<Step['command']>, 'wants' | 'expires'>,
   wants: 'reply' | 'commit',
-  expires: { readonly expires?: number },
+  expires?: number,
 ): NonNullable<Step['command']> {
-  return { ...id, wants, ...(key !== undefined && { key }), ...expires }
+  const command: { -readonly [K in keyof NonNullable<Step['command']>]: NonNullable<Step['command']>[K] } = {
+    client,
+    n,
+    settled,
+    wants,
+  }
+  if (key !== undefined) command.key = key
+  if (expires !== undefined) command.expires = expires
+  return command
 }
 
 /** The event as the protocol's schema makes it; encoded again, so that what is recorded is what the machine sees. */
@@ -460,7 +460,8 @@ export function validated(def: AnyActorDef, event: Json): Json {
   }
   const parsed = parse(schema, payload, `event '${type}' of '${def.protocol.type}'`)
   if (typeof parsed !== 'object' || parsed === null) throw new InvalidEvent(`event '${type}' must be a record`)
-  return encode({ ...parsed, type })
+  const said = { ...parsed, type }
+  return isFlat(said) ? said : encode(said)
 }
 
 function withoutEvidence(input: Input): Input {

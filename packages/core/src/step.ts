@@ -210,9 +210,17 @@ function isRecord(value: unknown): value is JournalRecord {
   )
 }
 
+export interface EndedWith {
+  readonly ask: string
+  readonly answer: Answer
+}
+
+const NONE: readonly EndedWith[] = []
+
 /** How the asks that a step ended were answered. */
-export function answersIn(step: Step, id: StepId): { readonly ask: string; readonly answer: Answer }[] {
-  return (step.answers ?? []).map(({ ask, reply, refused, error }) => {
+export function answersIn(step: Step, id: StepId): readonly EndedWith[] {
+  if (step.answers === undefined) return NONE
+  return step.answers.map(({ ask, reply, refused, error }) => {
     const failure = refused === true ? step.error : error
     if (failure !== undefined) return { ask, answer: { ok: false, error: failure, step: id } }
     const value = reply === undefined ? null : (step.made?.replies?.[reply]?.value ?? null)

@@ -12,7 +12,7 @@ import { Asker, type Transport } from './asker.ts'
 import { checkOptions } from './check-options.ts'
 import { realClock } from './clock.ts'
 import { type ClusterTree, readClusterTree } from './cluster-tree.ts'
-import { decode, hashOf } from './codec.ts'
+import { decode, hashOf, sizeOf } from './codec.ts'
 import { type DeadLetter, readDeadLetters } from './dead-letter.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Effect } from './effect.ts'
@@ -495,9 +495,8 @@ class RunningSystem implements System {
     this.#checkRunning()
     const { bus } = this.connection
     if (this.#host.holds(envelope.to)) {
-      let open = true
-      this.#host.receive(envelope, (answer) => open && listener(answer), sizeOf(envelope))
-      return { close: () => (open = false) }
+      this.#host.receive(envelope, listener, weightOf(envelope))
+      return NOTHING_TO_CLOSE
     }
     const { to, cause } = envelope
     const shard = this.#shardOf(to)
@@ -505,7 +504,7 @@ class RunningSystem implements System {
     const subject = !asNode ? this.#subjects.command(shard, to) : this.#subjects.internal(shard, to)
     if (envelope.kind === 'event' && envelope.command === undefined) {
       bus.publish(subject, packWire(envelope))
-      return { close: () => {} }
+      return NOTHING_TO_CLOSE
     }
     const reply = bus.openReply((answer) => {
       listener(answer === 'no-responders' ? answer : decodeAnswer(answer.data))
@@ -557,13 +556,15 @@ class RunningSystem implements System {
   }
 }
 
+const NOTHING_TO_CLOSE = { close: () => {} } as const
+
 function shardMapOf({ types, groups }: NamespaceRecord): ShardMap {
   return new ShardMap((type) => types[type] ?? 'main', groups)
 }
 
-/** A cheap upper estimate, for the mailbox bound of messages that never became bytes. */
-function sizeOf(envelope: Envelope): number {
-  return envelope.kind === 'event' ? 128 + JSON.stringify(envelope.event).length : 128
+/** For the mailbox bound of messages that never became bytes. */
+function weightOf(envelope: Envelope): number {
+  return envelope.kind === 'event' ? 128 + sizeOf(envelope.event) : 128
 }
 
 function activationFacts(node: string, app: string, clock: Clock): Activation {

@@ -55,7 +55,7 @@ import { divergence, movedAway, refusal } from './refusals.ts'
 import type { ResidentOptions } from './resident-options.ts'
 import { Rests } from './rests.ts'
 import { ANSWERS_PER_CLIENT, type Settlement, TOMBSTONE_MS } from './settlement.ts'
-import { type Activation, answersIn, askIdOf } from './step.ts'
+import { type Activation, askIdOf } from './step.ts'
 import { type MadeStep, StepMaker, validated } from './step-maker.ts'
 import { Unrecorded } from './unrecorded.ts'
 
@@ -371,13 +371,14 @@ export class Resident {
         return false
       }
     }
-    this.#userStep(received, group)
+    this.#userStep(received, group, this.#o.clock.monotonic())
     return this.#finish(group)
   }
 
   #group(): Group {
     const group = newGroup()
-    const until = this.#o.clock.monotonic() + GROUP.ms
+    let now = this.#o.clock.monotonic()
+    const until = now + GROUP.ms
     while (takesMore(group)) {
       const system = this.#mailbox.takeSystem()
       if (system !== undefined) this.#systemStep(system, group)
@@ -385,10 +386,11 @@ export class Resident {
         const received = this.#mailbox.takeUser()
         if (received === undefined) break
         group.sizeBytes += received.sizeBytes
-        this.#userStep(received, group)
+        this.#userStep(received, group, now)
       }
       if (this.#settlement.life.kind !== 'active' && group.steps.length > 0) break
-      if (this.#o.clock.monotonic() >= until) break
+      now = this.#o.clock.monotonic()
+      if (now >= until) break
     }
     if (group.steps.length === 0 && this.#unrecorded.due) this.#add(this.#maker.settled(), group)
     return group
@@ -399,7 +401,7 @@ export class Resident {
     if (letter?.last === true) this.#unrecorded.consume(letter.position)
   }
 
-  #userStep(received: Received, group: Group): void {
+  #userStep(received: Received, group: Group, now: number): void {
     this.#consume(received)
     const { envelope, route, letter } = received
     const { address } = this.#o
@@ -413,7 +415,7 @@ export class Resident {
       return
     }
     const { command, cause, key } = envelope
-    const keyed = command && { ...command, ...(key !== undefined && { key }) }
+    const keyed = command === undefined || key === undefined ? command : { ...command, key }
     if (envelope.kind === 'operator') {
       const { order, command } = envelope
       const ordered = { ...command, ...(key !== undefined && { key }) }
@@ -428,7 +430,7 @@ export class Resident {
     const ended = this.#settlement.endedWith(address)
     if (ended !== undefined) return refuse(ended)
     if (event instanceof TroupeError) return refuse(event)
-    const waitedMs = Math.round(this.#o.clock.monotonic() - received.arrivedAt)
+    const waitedMs = Math.round(now - received.arrivedAt)
     const waited = { waitedMs, depth: this.#mailbox.depth }
     if (command !== undefined && letter === undefined) this.#askers.attach(askIdOf(command), command, route)
     const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, letter !== undefined)
@@ -502,14 +504,14 @@ export class Resident {
   }
 
   /** Takes a step into the group, with what it releases. */
-  #add({ step, id, intents, pauseMs, revive, replaces, next }: MadeStep, group: Group): void {
+  #add({ step, id, answers, intents, pauseMs, revive, replaces, next }: MadeStep, group: Group): void {
     group.steps.push(step)
     if (replaces !== undefined) group.replaced = { fate: replaces, from: group.intents.length }
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
     if (revive !== undefined) group.revive = revive
-    for (const { ask, answer } of answersIn(step, id)) group.releases.push(() => this.#askers.answer(ask, answer))
-    if (step.outcome === 'applied') {
+    for (const { ask, answer } of answers) group.releases.push(() => this.#askers.answer(ask, answer))
+    if (step.made?.sends !== undefined && step.outcome === 'applied') {
       for (const send of this.#settlement.sends)
         if (send.step === id) group.releases.push(() => this.#unrecorded.deliver(send))
     }

@@ -51,7 +51,9 @@ export class Unrecorded {
     this.#settleLater()
   }
 
-  takeAlong({ mail }: Settlement): Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'> {
+  /** Undefined when there is nothing to take along. */
+  takeAlong({ mail }: Settlement): Pick<Step, 'delivered' | 'mailSeq' | 'mailStream'> | undefined {
+    if (!this.any) return undefined
     const { mailStream } = this.#o
     const delivered = [...this.#delivered]
     const mailSeq = this.#consumed

@@ -15,11 +15,12 @@ export const ONCE_PLANTS: Plants = {
     const now = new WeakMap<Settlement, number>()
     const undoApply = replace(Settlement.prototype, 'apply', (real) => {
       return function (this: Settlement, step, id) {
-        real.call(this, step, id)
+        const answers = real.call(this, step, id)
         now.set(this, step.at)
         const asks = seen.get(this) ?? new Map<string, number>()
         seen.set(this, asks)
         if (step.command !== undefined) asks.set(askIdOf(step.command), step.at)
+        return answers
       }
     })
     const undoLook = replace(Settlement.prototype, 'look', (real) => {
