@@ -8,6 +8,7 @@ import type { AnyActorDef } from './actor.ts'
 import { isEqual, type Json } from './codec.ts'
 import { type HostState, LogicHost } from './logic-host.ts'
 import { type Life, Settlement } from './settlement.ts'
+import { STATE_VERSION } from './state-format.ts'
 import { stateHash } from './state-hash.ts'
 import { type ActorState, type JournalRecord, type Step, stepId } from './step.ts'
 import { keepsInput } from './supervision.ts'
@@ -162,7 +163,7 @@ export function actorState(
   at: number,
   version: number,
 ): ActorState {
-  return { v: 1, seq, at, version, ...(host !== undefined && { host }), settlement: settlement.state() }
+  return { v: STATE_VERSION, seq, at, version, ...(host !== undefined && { host }), settlement: settlement.state() }
 }
 
 export function restoreHost(host: LogicHost, state: HostState): LogicHost {

@@ -58,12 +58,15 @@ export type Life =
 /** How long a destroyed actor's address says so before it is free again. */
 export const TOMBSTONE_MS = 30 * 24 * 3_600_000
 
+/** `n`: the client's number of the command. */
+export type KeptAnswer = Answer & { readonly n: number }
+
 export interface SettlementState {
   readonly clients: {
     readonly [client: string]: {
       readonly settled: number
       readonly at: number
-      readonly answers: { readonly [n: string]: Answer }
+      readonly answers: readonly KeptAnswer[]
     }
   }
   readonly keys: {
@@ -101,7 +104,7 @@ const NEW: Known = { kind: 'new' }
 interface Client {
   settled: number
   at: number
-  readonly answers: Map<number, Answer>
+  readonly answers: Map<number, KeptAnswer>
   /** Asks without an answer, expired ones included. */
   asks: number
 }
@@ -136,8 +139,7 @@ export class Settlement {
   constructor(state?: SettlementState) {
     if (state === undefined) return
     for (const [name, { settled, at, answers }] of byTime(state.clients)) {
-      const kept = Object.entries(answers).map(([n, answer]) => [Number(n), answer] as const)
-      this.#clients.set(name, { settled, at, answers: new Map(kept), asks: 0 })
+      this.#clients.set(name, { settled, at, answers: new Map(answers.map((answer) => [answer.n, answer])), asks: 0 })
     }
     for (const [key, keyed] of byTime(state.keys)) this.#key(key, { ...keyed })
     for (const ask of state.asks) this.#open(ask)
@@ -313,7 +315,7 @@ export class Settlement {
     this.#close(ask)
     const client = this.#client(clientOf(ask), at)
     const n = numberOf(ask)
-    if (n > client.settled) client.answers.set(n, answer)
+    if (n > client.settled) client.answers.set(n, { n, ...answer })
     const keyed = this.#keyedAsks.get(ask)
     if (keyed !== undefined) keyed.answer = answer
   }
@@ -391,14 +393,17 @@ export class Settlement {
     return this.#childFailures
   }
 
+  #clientsState(): SettlementState['clients'] {
+    const clients: [string, SettlementState['clients'][string]][] = []
+    for (const [name, { settled, at, answers }] of this.#clients) {
+      clients.push([name, { settled, at, answers: [...answers.values()] }])
+    }
+    return Object.fromEntries(clients) // a client may be named '__proto__'
+  }
+
   state(): SettlementState {
     return {
-      clients: Object.fromEntries(
-        [...this.#clients].map(([name, { settled, at, answers }]) => [
-          name,
-          { settled, at, answers: Object.fromEntries(answers) },
-        ]),
-      ),
+      clients: this.#clientsState(),
       keys: Object.fromEntries(this.#keys),
       asks: this.asks,
       sends: this.sends,

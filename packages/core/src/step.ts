@@ -14,6 +14,7 @@ import { LogDamaged, UnsupportedVersion, type WireError } from './errors.ts'
 import type { Input, Made } from './input.ts'
 import type { HostState } from './logic-host.ts'
 import type { SettlementState } from './settlement.ts'
+import { type STATE_VERSION, todaysState } from './state-format.ts'
 import { HASH_VERSION } from './state-hash.ts'
 import type { Decision } from './supervision.ts'
 import type { Draw } from './tape.ts'
@@ -111,7 +112,7 @@ export interface Step {
 }
 
 export interface ActorState {
-  readonly v: 1
+  readonly v: typeof STATE_VERSION
   readonly seq: number
   readonly at: number
   /** Version of the actor's own state (`defineActor({ version })`). */
@@ -150,7 +151,6 @@ export interface JournalRecord {
   readonly open: { readonly asks: number; readonly effects: number; readonly timers: number; readonly sends: number }
 }
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** A record whose state is there as text: it is made once, to be measured, and again to be stored would cost as much again. */
@@ -160,7 +160,7 @@ export type DraftRecord = Omit<JournalRecord, 'state'>
 export function encodeRecord({ base, hash, hashVersion, open, ...head }: DraftRecord, state?: string): Uint8Array {
   const tail = JSON.stringify({ base, hash, hashVersion, open }).slice(1)
   const middle = state === undefined ? '' : `,"state":${state}`
-  return encoder.encode(`${JSON.stringify(head).slice(0, -1)}${middle},${tail}`)
+  return Buffer.from(`${JSON.stringify(head).slice(0, -1)}${middle},${tail}`)
 }
 
 /** @throws UnsupportedVersion for a newer format; LogDamaged for bytes that are no record of `actor`. */
@@ -193,7 +193,7 @@ export function decodeRecord(bytes: Uint8Array, actor?: string): JournalRecord {
   if (!isRecord(value) || (actor !== undefined && value.actor !== actor)) {
     throw new LogDamaged(`a journal entry of '${actor ?? 'an actor'}' is not a step record of it`, { actor })
   }
-  return value
+  return value.state === undefined ? value : { ...value, state: todaysState(value.state) }
 }
 
 /** The store checks nothing, so the identity fields are checked here; the rest is guarded by `hash` and `prev`. */

@@ -32,7 +32,7 @@ export function isJson(headers: Headers | undefined): boolean {
 /** @throws MessageTooLarge above 768 KiB */
 export function packWire(value: unknown, asJson = false): Uint8Array {
   // A copy: msgpackr hands out views on a shared pool.
-  const bytes = asJson ? Buffer.from(JSON.stringify(value)) : Uint8Array.from(packr.pack(value))
+  const bytes = asJson ? Buffer.from(JSON.stringify(value)) : new Uint8Array(packr.pack(value))
   checkSize(bytes)
   return bytes
 }
