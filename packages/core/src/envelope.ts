@@ -3,7 +3,7 @@
  * ignored, a higher major is refused. Payloads are encoded data (`codec.ts`), so they arrive as they will be recorded.
  */
 import { type Address, splitAddress } from './address.ts'
-import { encode, type Json, MAX_DEPTH } from './codec.ts'
+import { encode, isFlat, type Json, MAX_DEPTH } from './codec.ts'
 import { InvalidEvent, NotSerializable, UnsupportedVersion, type WireError } from './errors.ts'
 import type { Answer, CommandId } from './step.ts'
 import { ORDERS, type Order } from './supervision.ts'
@@ -75,15 +75,7 @@ export function envelopeIn(value: unknown, to: Address, freshId: () => string): 
   if (typeof version !== 'number' || version > ENVELOPE_VERSION) {
     throw new UnsupportedVersion(`envelope version ${String(version)}; this node reads up to ${ENVELOPE_VERSION}`)
   }
-  const given = record(body['cause']) ?? {}
-  const correlation = text(given['correlation']) ?? freshId()
-  const cause: EnvelopeCause = {
-    correlation,
-    causation: text(given['causation']) ?? correlation,
-    ...optional('sender', text(given['sender'])),
-    ...optional('traceparent', text(given['traceparent'])),
-    ...optional('hops', whole(given['hops'])),
-  }
+  const cause = causeIn(record(body['cause']) ?? {}, freshId)
   if (body['kind'] === 'operator') {
     const order = orderIn(body['order'])
     const command = commandIn(body['command'], to)
@@ -101,16 +93,35 @@ export function envelopeIn(value: unknown, to: Address, freshId: () => string): 
   if (event === undefined || typeof event['type'] !== 'string') {
     throw new InvalidEvent(`the message to '${to}' needs event: { type, … }`, { type: splitAddress(to).type })
   }
-  return {
+  const envelope: Building<Extract<Envelope, { kind: 'event' }>> = {
     v: 1,
     kind: 'event',
     to,
     cause,
     event: dataIn(event, 'event'),
-    ...optional('command', commandIn(body['command'], to)),
-    ...optional('key', keyIn(body['key'], to)),
-    ...optional('remainingMs', count(body['remainingMs'])),
   }
+  const command = commandIn(body['command'], to)
+  const key = keyIn(body['key'], to)
+  const remainingMs = count(body['remainingMs'])
+  if (command !== undefined) envelope.command = command
+  if (key !== undefined) envelope.key = key
+  if (remainingMs !== undefined) envelope.remainingMs = remainingMs
+  return envelope
+}
+
+/** Fields are set one by one where a message is read: a spread per field costs more than the field. */
+type Building<T> = { -readonly [K in keyof T]: T[K] }
+
+function causeIn(given: { readonly [key: string]: unknown }, freshId: () => string): EnvelopeCause {
+  const correlation = text(given['correlation']) ?? freshId()
+  const cause: Building<EnvelopeCause> = { correlation, causation: text(given['causation']) ?? correlation }
+  const sender = text(given['sender'])
+  const traceparent = text(given['traceparent'])
+  const hops = whole(given['hops'])
+  if (sender !== undefined) cause.sender = sender
+  if (traceparent !== undefined) cause.traceparent = traceparent
+  if (hops !== undefined) cause.hops = hops
+  return cause
 }
 
 function orderIn(value: unknown): Order | undefined {
@@ -121,8 +132,8 @@ function orderIn(value: unknown): Order | undefined {
 
 /** Encoded data from the wire. A sender of ours has encoded the event; a stock client's plain data is already in that form unless it holds bytes. */
 export function dataIn(value: unknown, path: string, depth = 0): Json {
-  if (value === null || typeof value === 'boolean') return value
-  if (typeof value !== 'object' || value instanceof Uint8Array) return encode(value, undefined, path)
+  if (isFlat(value)) return value
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return encode(value, undefined, path)
   if (depth === WIRE_DEPTH) throw new NotSerializable(`${path} is nested deeper than ${WIRE_DEPTH} levels`, { path })
   if (Array.isArray(value)) return value.map((item, i) => dataIn(item, `${path}[${i}]`, depth + 1))
   if (Object.getPrototypeOf(value) !== Object.prototype) return encode(value, undefined, path)
@@ -203,9 +214,11 @@ function keyIn(value: unknown, to: Address): string | undefined {
 }
 
 function record(value: unknown): { readonly [key: string]: unknown } | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array)
-    return undefined
-  return { ...value }
+  return isRecord(value) ? value : undefined
+}
+
+function isRecord(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
 }
 
 const text = (value: unknown): string | undefined =>
