@@ -4,8 +4,8 @@ import { createActor } from 'xstate'
 import { counterMachine, volatileCounter } from './counter.ts'
 import { interleave, type Row, rate } from './harness.ts'
 
-const SENDS = 60_000
-const ASKS = 30_000
+const SENDS = 300_000
+const ASKS = 150_000
 
 export const p1: Row = {
   row: 'P1',

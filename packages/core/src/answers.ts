@@ -20,6 +20,10 @@ export function answersOf(
   const own = command?.wants === 'reply' ? askIdOf(command) : undefined
   const ends = status !== 'active' || endsBy(input)
   if (!ends && replies.length === 0) return command?.wants === 'commit' ? [{ ask: askIdOf(command) }] : NONE
+  if (!ends && own !== undefined && replies.length === 1) {
+    const [reply] = replies
+    if (reply?.to === 'cause' && eventType(input) === reply.type) return [{ ask: own, reply: 0 }]
+  }
   const answers = new Map<string, EndedAsk>()
   const tell = (answer: EndedAsk) => {
     if (!answers.has(answer.ask)) answers.set(answer.ask, answer)

@@ -13,6 +13,7 @@ import type { Envelope, EnvelopeCause, EnvelopeCommand, WireAnswer } from './env
 import { Disconnected, fromWire, SystemStopped, Timeout, type TroupeError, TypeNotServed } from './errors.ts'
 import type { Clock, Entropy, Timer } from './ports.ts'
 import type { Order } from './supervision.ts'
+import { type Place, WaitingList } from './waiting-list.ts'
 
 /** How a message leaves: to an actor of this node directly, to another one over the bus. */
 export interface Transport {
@@ -49,6 +50,8 @@ interface Pending {
   readonly resolve: (reply: unknown) => void
   readonly reject: (error: unknown) => void
   readonly stopListening: (() => void) | undefined
+  /** Undefined before and after it waits. */
+  place: Place<Pending> | undefined
   sent: { close(): void } | undefined
   sendAt: number
   pauseMs: number
@@ -59,7 +62,7 @@ export class Asker {
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #client: string
-  readonly #pending = new Set<Pending>()
+  readonly #pending = new WaitingList<Pending>()
   /** Numbers in flight per receiver. */
   readonly #open = new Map<Address, Set<number>>()
   #n = 0
@@ -97,12 +100,13 @@ export class Asker {
       resolve,
       reject,
       stopListening: signal && onAbort(signal, (reason) => this.#end(pending) && reject(reason)),
+      place: undefined,
       sent: undefined,
       sendAt: 0,
       pauseMs: FIRST_RESEND_MS,
       lastError: undefined,
     }
-    this.#pending.add(pending)
+    pending.place = this.#pending.add(pending)
     this.#send(pending, timeoutMs)
     this.#tickSoon()
   }
@@ -110,7 +114,7 @@ export class Asker {
   stop(): void {
     this.#stopped = true
     this.#ticker?.cancel()
-    for (const pending of [...this.#pending]) {
+    for (const pending of this.#pending) {
       this.#end(pending)
       pending.reject(new SystemStopped('this system stopped while it waited for an answer'))
     }
@@ -133,7 +137,7 @@ export class Asker {
       // Too large, or stopped: the same bytes would meet the same. A lost connection is waited for.
       if (!(error instanceof Disconnected) && this.#end(pending)) pending.reject(error)
     }
-    if (!this.#pending.has(pending)) pending.sent?.close()
+    if (pending.place === undefined) pending.sent?.close()
   }
 
   #sendAgain(pending: Pending, now: number): void {
@@ -142,7 +146,7 @@ export class Asker {
   }
 
   #answered(pending: Pending, answer: WireAnswer | 'no-responders'): void {
-    if (!this.#pending.has(pending)) return
+    if (pending.place === undefined) return
     if (answer === 'no-responders') {
       pending.lastError = new TypeNotServed(`no node serves the shard of '${pending.question.to}' now`)
       return this.#again(pending)
@@ -167,7 +171,8 @@ export class Asker {
 
   /** @returns false when it had ended before */
   #end(pending: Pending): boolean {
-    if (!this.#pending.delete(pending)) return false
+    if (pending.place === undefined || !this.#pending.leave(pending.place)) return false
+    pending.place = undefined
     pending.sent?.close()
     pending.stopListening?.()
     const { open, command, question } = pending
@@ -184,12 +189,12 @@ export class Asker {
       () => {
         this.#ticker = undefined
         const now = this.#clock.monotonic()
-        for (const pending of [...this.#pending]) {
+        for (const pending of this.#pending) {
           if (pending.deadline > now) {
             if (pending.sendAt <= now) this.#sendAgain(pending, now)
           } else if (this.#end(pending)) pending.reject(timeoutOf(pending))
         }
-        if (this.#pending.size > 0) this.#tickSoon()
+        if (!this.#pending.empty) this.#tickSoon()
       },
       KEEP_ALIVE,
     )

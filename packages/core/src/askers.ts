@@ -2,6 +2,8 @@
  * Who waits at this node for answers of one actor. Never part of its state: an asker that repeats its ask is attached again.
  *
  * 1. A repeated command replaces its route; two commands under one idempotency key both wait for the one answer.
+ * 2. An answer is due once its step is made and told once that is committed; when the actor is lost first, its asker hears of the
+ *    loss instead.
  */
 import { answerToWire, type WireAnswer } from './envelope.ts'
 import type { Answer, CommandId } from './step.ts'
@@ -14,6 +16,7 @@ interface Waiting extends CommandId {
 
 export class Askers {
   readonly #waiting = new Map<string, Waiting[]>()
+  #due: { readonly route: Route; readonly answer: Answer }[] = []
 
   attach(ask: string, { client, n }: CommandId, route: Route): void {
     const waiting = this.#waiting.get(ask)
@@ -25,16 +28,29 @@ export class Askers {
     }
   }
 
-  answer(ask: string, answer: Answer): void {
-    const waiting = this.#waiting.get(ask)
-    if (waiting === undefined) return
-    const wire = answerToWire(answer)
-    for (const { route } of waiting) route(wire)
+  /** To all that wait for this ask. */
+  due(ask: string, answer: Answer): void {
+    if (this.#waiting.size === 0) return
+    for (const { route } of this.#waiting.get(ask) ?? []) this.dueTo(route, answer)
     this.#waiting.delete(ask)
+  }
+
+  dueTo(route: Route, answer: Answer): void {
+    this.#due.push({ route, answer })
+  }
+
+  /** The steps that made them are committed. */
+  tellDue(): void {
+    const due = this.#due
+    this.#due = []
+    for (const { route, answer } of due) route(answerToWire(answer))
   }
 
   /** The actor leaves: everybody hears the same. */
   tellAll(answer: WireAnswer): void {
+    const due = this.#due
+    this.#due = []
+    for (const { route } of due) route(answer)
     for (const waiting of this.#waiting.values()) for (const { route } of waiting) route(answer)
     this.#waiting.clear()
   }

@@ -8,8 +8,8 @@ import type { Input, Origin } from './input.ts'
 import type { HostState, LogicHost } from './logic-host.ts'
 import type { Draw } from './tape.ts'
 
-/** As many steps as a group has at most: to fold more again would be felt. */
-const LONGEST_TAIL = 256
+/** Steps that are kept in memory, with what they carry, and folded again at most. */
+const LONGEST_TAIL = 32
 
 interface GoodStep {
   readonly input: Input

@@ -23,6 +23,7 @@ import {
   Timeout,
   type TroupeError,
 } from './errors.ts'
+import { KeptAnswers } from './kept-answers.ts'
 import { type Answer, answersIn, askIdOf, type CommandId, type EndedWith, type Step, type StepId } from './step.ts'
 import type { Order } from './supervision.ts'
 
@@ -104,7 +105,7 @@ const NEW: Known = { kind: 'new' }
 interface Client {
   settled: number
   at: number
-  readonly answers: Map<number, KeptAnswer>
+  readonly answers: KeptAnswers
   /** Asks without an answer, expired ones included. */
   asks: number
 }
@@ -139,7 +140,7 @@ export class Settlement {
   constructor(state?: SettlementState) {
     if (state === undefined) return
     for (const [name, { settled, at, answers }] of byTime(state.clients)) {
-      this.#clients.set(name, { settled, at, answers: new Map(answers.map((answer) => [answer.n, answer])), asks: 0 })
+      this.#clients.set(name, { settled, at, answers: new KeptAnswers(answers), asks: 0 })
     }
     for (const [key, keyed] of byTime(state.keys)) this.#key(key, { ...keyed })
     for (const ask of state.asks) this.#open(ask)
@@ -181,8 +182,7 @@ export class Settlement {
     const known = this.#clients.get(client)
     if (known === undefined) return 0
     const { answers, asks } = known
-    if (answers.size + asks < ANSWERS_PER_CLIENT) return answers.size + asks
-    return [...answers.keys()].filter((n) => n > settled).length + asks
+    return answers.countAbove(settled) + asks
   }
 
   /**
@@ -245,7 +245,7 @@ export class Settlement {
     const client = this.#client(command.client, step.at)
     if (command.settled > client.settled) {
       client.settled = command.settled
-      for (const n of client.answers.keys()) if (n <= command.settled) client.answers.delete(n)
+      client.answers.forget(command.settled)
       if (client.asks > 0) this.#forgetSettledAsks(command.client, command.settled, step.at)
     }
     const ask = askIdOf(command)
@@ -315,13 +315,13 @@ export class Settlement {
     this.#close(ask)
     const client = this.#client(clientOf(ask), at)
     const n = numberOf(ask)
-    if (n > client.settled) client.answers.set(n, { n, ...answer })
+    if (n > client.settled) client.answers.keep({ n, ...answer })
     const keyed = this.#keyedAsks.get(ask)
     if (keyed !== undefined) keyed.answer = answer
   }
 
   #client(name: string, at: number): Client {
-    const client = this.#clients.get(name) ?? { settled: 0, at, answers: new Map(), asks: 0 }
+    const client = this.#clients.get(name) ?? { settled: 0, at, answers: new KeptAnswers(), asks: 0 }
     client.at = at
     if (name === this.#newest) return client
     this.#newest = name
@@ -396,7 +396,7 @@ export class Settlement {
   #clientsState(): SettlementState['clients'] {
     const clients: [string, SettlementState['clients'][string]][] = []
     for (const [name, { settled, at, answers }] of this.#clients) {
-      clients.push([name, { settled, at, answers: [...answers.values()] }])
+      clients.push([name, { settled, at, answers: answers.state() }])
     }
     return Object.fromEntries(clients) // a client may be named '__proto__'
   }

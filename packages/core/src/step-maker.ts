@@ -386,6 +386,11 @@ export class StepMaker {
     return actorState(host, this.#settlement, this.#seq, this.#at, this.#o.def.version ?? 1)
   }
 
+  /** For an actor that goes idle: a state weighs less than the steps that led to it. */
+  rest(): void {
+    if (this.#host !== undefined && this.begun) this.#good.set(this.#host.state())
+  }
+
   /** The state as plain data; committed only when no append is in flight. */
   view(): Json {
     return stateView(this.#host?.view(), this.#settlement.life, this.#seq)

@@ -55,12 +55,17 @@ import { divergence, movedAway, refusal } from './refusals.ts'
 import type { ResidentOptions } from './resident-options.ts'
 import { Rests } from './rests.ts'
 import { ANSWERS_PER_CLIENT, type Settlement, TOMBSTONE_MS } from './settlement.ts'
-import { type Activation, askIdOf } from './step.ts'
+import { type Activation, askIdOf, type CommandId } from './step.ts'
 import { type MadeStep, StepMaker, validated } from './step-maker.ts'
 import { Unrecorded } from './unrecorded.ts'
 
 /** A timer that is due later can be left to a wake-up. */
 const WAKE_UP_MS = 5_000
+
+interface Asker {
+  readonly command: CommandId
+  readonly route: Route
+}
 
 type Phase = 'activating' | 'running' | 'paused' | 'lost'
 
@@ -420,8 +425,7 @@ export class Resident {
       const { order, command } = envelope
       const ordered = { ...command, ...(key !== undefined && { key }) }
       if (this.#repeated(received, ordered, order.kind, group)) return
-      this.#askers.attach(askIdOf(command), command, route)
-      return this.#add(this.#maker.operator(order, cause, ordered), group)
+      return this.#add(this.#maker.operator(order, cause, ordered), group, { command, route })
     }
     const event = this.#validated(envelope.event)
     // What the log keeps is what the schema made of an event: a repetition must look the same.
@@ -432,11 +436,10 @@ export class Resident {
     if (event instanceof TroupeError) return refuse(event)
     const waitedMs = Math.round(now - received.arrivedAt)
     const waited = { waitedMs, depth: this.#mailbox.depth }
-    if (command !== undefined && letter === undefined) this.#askers.attach(askIdOf(command), command, route)
     const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, letter !== undefined)
     const { error } = made.step
     if (letter !== undefined && error !== undefined) group.dead.push({ letter, error: fromWire(error), attempts: 1 })
-    this.#add(made, group)
+    this.#add(made, group, command === undefined || letter !== undefined ? undefined : { command, route })
   }
 
   /** True when nothing is left to do: the command was applied before, is open, or is refused. */
@@ -503,14 +506,14 @@ export class Resident {
     if (this.#settlement.life.kind === 'active') this.#add(this.#maker.system(input, origin), group)
   }
 
-  /** Takes a step into the group, with what it releases. */
-  #add({ step, id, answers, intents, pauseMs, revive, replaces, next }: MadeStep, group: Group): void {
+  /** Takes a step into the group, with what it releases. @param asker who waits for the answer to its command */
+  #add({ step, id, answers, intents, pauseMs, revive, replaces, next }: MadeStep, group: Group, asker?: Asker): void {
     group.steps.push(step)
     if (replaces !== undefined) group.replaced = { fate: replaces, from: group.intents.length }
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
     if (revive !== undefined) group.revive = revive
-    for (const { ask, answer } of answers) group.releases.push(() => this.#askers.answer(ask, answer))
+    this.#answersDue(answers, asker)
     if (step.made?.sends !== undefined && step.outcome === 'applied') {
       for (const send of this.#settlement.sends)
         if (send.step === id) group.releases.push(() => this.#unrecorded.deliver(send))
@@ -518,10 +521,25 @@ export class Resident {
     if (next !== undefined) this.#add(next, group)
   }
 
+  /** An ask that its own step answers is never looked up: most are. */
+  #answersDue(answers: MadeStep['answers'], asker: Asker | undefined): void {
+    const own = asker && askIdOf(asker.command)
+    let open = asker
+    for (const { ask, answer } of answers) {
+      if (open === undefined || ask !== own) this.#askers.due(ask, answer)
+      else {
+        this.#askers.dueTo(open.route, answer)
+        open = undefined
+      }
+    }
+    if (open !== undefined && own !== undefined) this.#askers.attach(own, open.command, open.route)
+  }
+
   // ── Commit and release ──────────────────────────────────────────────────────────────────────────────────────────────
 
   async #commit(group: Group, activated: Activation | undefined): Promise<boolean> {
     if (this.#o.def.persistence === 'volatile') {
+      if (this.#mailbox.empty) this.#maker.rest()
       this.#moveCursor()
       return true
     }
@@ -567,6 +585,7 @@ export class Resident {
   }
 
   #release(group: Group): void {
+    this.#askers.tellDue()
     for (const release of group.releases) release()
     if (group.replaced !== undefined) return this.#releaseReplaced(group.intents, group.replaced)
     const { pauseMs, revive } = group

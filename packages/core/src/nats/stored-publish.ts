@@ -9,6 +9,7 @@
 import { MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node'
 import { LogUnavailable, MessageTooLarge, Timeout } from '../errors.ts'
 import { type AppendOutcome, type Clock, PAYLOAD_BYTES, type Timer } from '../ports.ts'
+import { type Place, WaitingList } from '../waiting-list.ts'
 import type { Connectivity } from './connectivity.ts'
 import type { Answer, Inbox } from './inbox.ts'
 
@@ -52,7 +53,7 @@ export class StoredPublisher {
   readonly #inbox: Inbox
   readonly #clock: Clock
   /** In the order of their deadlines, since all wait equally long. */
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new WaitingList<Waiting>()
   #sweep: Timer | undefined
 
   constructor(nc: NatsConnection, connectivity: Connectivity, inbox: Inbox, clock: Clock) {
@@ -78,9 +79,10 @@ export class StoredPublisher {
       const waiting: Waiting = { dueMs: this.#clock.monotonic() + ACK_TIMEOUT_MS, settle: (outcome) => settle(outcome) }
       const settle = (outcome: AppendOutcome): void => {
         reply.close()
-        this.#waiting.delete(waiting)
+        if (place !== undefined) this.#waiting.leave(place)
         resolve(outcome)
       }
+      let place: Place<Waiting> | undefined
       try {
         this.#connectivity.check()
         this.#nc.publish(subject, bytes, { reply: reply.subject, headers: new StoredHeaders(headerText(message)) })
@@ -88,7 +90,7 @@ export class StoredPublisher {
         settle({ kind: 'unknown', cause: error instanceof Error ? error : new Error(String(error)) })
         return
       }
-      this.#waiting.add(waiting)
+      place = this.#waiting.add(waiting)
       this.#sweep ??= this.#clock.after(SWEEP_MS, this.#expire)
     })
   }
@@ -99,7 +101,7 @@ export class StoredPublisher {
       if (dueMs > nowMs) break
       settle({ kind: 'unknown', cause: new Timeout(`no acknowledgement within ${ACK_TIMEOUT_MS} ms`) })
     }
-    this.#sweep = this.#waiting.size > 0 ? this.#clock.after(SWEEP_MS, this.#expire) : undefined
+    this.#sweep = !this.#waiting.empty ? this.#clock.after(SWEEP_MS, this.#expire) : undefined
   }
 }
 
