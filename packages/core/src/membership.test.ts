@@ -22,6 +22,7 @@ async function cluster() {
     const membership = new Membership({
       node,
       groups: { main: SHARDS },
+      logics: { cart: `logic of ${node}` },
       store: { ...whole(store), ...overrides },
       clock,
       entropy: seededEntropy(node),
@@ -91,4 +92,14 @@ test('a shard in doubt is looked at again when its key cannot be read', async ()
   expect(a.open.has(shard)).toBe(true)
   await advance(clock, 1_000)
   expect(failures).toBeLessThan(0)
+})
+
+test('members announce the logics they serve; the view, which every node reads at every change, does not repeat them', async () => {
+  const { clock, store, join } = await cluster()
+  const [a] = [join('a'), join('b')]
+  await advance(clock, 200)
+  expect(a.membership.servedBy('cart', 'logic of b')).toEqual(['b'])
+  expect(a.membership.servedBy('cart', 'logic of c')).toEqual([])
+  const view = await store.get('view')
+  expect(Buffer.from(view?.value ?? []).toString()).not.toContain('logic')
 })

@@ -36,6 +36,8 @@ export interface ResidentOptions {
   readonly mail?: ResidentMail
   /** What was open is taken up. */
   readonly onActive?: () => void
+  /** The nodes that announce this logic for the actor's type. */
+  readonly servedBy?: (logic: string) => readonly string[]
   readonly onLog: (text: string, data: object) => void
   /** This incarnation is over; the node forgets it. `fenced`: another writer has the actor. */
   readonly onLost: (why: TroupeError, fenced: boolean) => void

@@ -43,6 +43,8 @@ export interface ShardHostOptions {
   /** Whether the lease still stands. */
   readonly valid: () => boolean
   readonly onDoubt: (shard: ShardName) => void
+  /** The nodes that announce this logic for the type. */
+  readonly servedBy: (type: string, logic: string) => readonly string[]
   readonly onLog: (text: string, data: object) => void
 }
 
@@ -268,7 +270,7 @@ export class ShardHost {
       logicHash: this.#logicHashes.get(type) ?? '',
       epoch: open.epoch,
       subject: subjects.journal(shard, address),
-      activation: { ...activation, at: clock.now() },
+      activation: { ...activation, at: clock.now(), version: def.version ?? 1 },
       journal: connection.journal,
       clock,
       entropy,
@@ -282,6 +284,7 @@ export class ShardHost {
         bury: (letter, id) => this.#bury(letter, id),
       },
       onActive: () => this.#room.awake(address),
+      servedBy: (logic) => this.#o.servedBy(type, logic),
       onLog,
       onLost: (why, fenced) => {
         if (this.#residents.get(address) === resident) this.#residents.delete(address)

@@ -129,6 +129,8 @@ export interface Activation {
   readonly runtime: string
   readonly xstate: string
   readonly nodejs: string
+  /** Of the actor's definition; older records name it in their states only. */
+  readonly version?: number
 }
 
 export interface JournalRecord {

@@ -41,7 +41,7 @@ import {
   UNANSWERED,
 } from './run.ts'
 import type { EffectRuntime } from './runtime.ts'
-import { ShardHost } from './shard-host.ts'
+import { logicHash, ShardHost } from './shard-host.ts'
 import { ShardMap } from './shard-map.ts'
 import { SharedParts } from './shared-parts.ts'
 import type { Activation } from './step.ts'
@@ -281,6 +281,7 @@ class RunningSystem implements System {
       activation: this.#activation,
       valid: () => this.#membership?.valid ?? false,
       onDoubt: (shard) => void this.#membership?.doubt(shard),
+      servedBy: (type, logic) => this.#membership?.servedBy(type, logic) ?? [],
       onLog,
     })
     this.#membership = defs.size === 0 ? undefined : new Membership(this.#membershipOptions())
@@ -292,6 +293,7 @@ class RunningSystem implements System {
     return {
       node,
       groups: Object.fromEntries(Object.entries(record.groups).filter(([group]) => served.has(group))),
+      logics: Object.fromEntries([...defs].map(([type, def]) => [type, logicHash(def)])),
       store: connection.store,
       clock,
       entropy,

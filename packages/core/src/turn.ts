@@ -168,7 +168,7 @@ export class Resident {
       if (!(error instanceof StateDiverged) && !(error instanceof LogicRefused)) throw error
       found = await recoverWithoutState(journal, subject, address)
       this.#maker.resumeFrom(found, true)
-      this.#diverged = divergence(address, error)
+      this.#diverged = divergence(address, error, this.#o.servedBy)
       this.#o.onLog('state diverged', { actor: address, why: error.message, ...error.details })
     }
     if (found.epoch > epoch)

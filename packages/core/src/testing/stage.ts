@@ -32,6 +32,7 @@ export interface StageOptions {
   readonly clock: ManualClock
   readonly seed?: number | string
   readonly logicHash?: string
+  readonly servedBy?: (logic: string) => readonly string[]
   /** Replaces parts of the journal below the script. */
   readonly journal?: Partial<Journal>
 }
@@ -111,6 +112,7 @@ export class Stage {
       runtime: runtimeOn(connection, subjects, clock, entropy),
       onEmit: (event) => this.emitted.push(event),
       onSend: (send) => new Promise((done) => this.sends.push({ ...send, done })),
+      ...(more.servedBy !== undefined && { servedBy: more.servedBy }),
       onLog: (text, data) => this.log.push({ text, data }),
       onLost: (why: TroupeError, fenced) => {
         this.lost = { code: why.code, fenced }
