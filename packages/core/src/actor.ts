@@ -38,6 +38,12 @@ export interface SupervisionSpec {
   readonly children?: { readonly [src: string]: ChildSpec }
 }
 
+/** An event as it was recorded, whatever today's protocol says. */
+export interface RecordedEvent {
+  readonly type: string
+  readonly [name: string]: unknown
+}
+
 export interface ActorPolicy {
   /** `volatile`: the same turns without a log; gone with its node. @defaultValue 'journaled' */
   readonly persistence?: 'journaled' | 'volatile'
@@ -48,10 +54,16 @@ export interface ActorPolicy {
   readonly idleAfterMs?: number
   /** Placement group: which nodes may host it. @defaultValue 'main' */
   readonly group?: string
-  /** Version of the persisted state. @defaultValue 1 */
+  /** Version of the persisted state and of the recorded events. @defaultValue 1 */
   readonly version?: number
   /** Makes the state of an older version one of this version. */
   readonly upgrade?: (context: unknown, from: number) => unknown
+  /**
+   * Makes an event that an older version has recorded one of this version: a message, a result of an effect (type
+   * `xstate.promise.resolve`, its output in `data`), what waits in a timer. With it, steps of that version that no state covers
+   * are folded by today's machine; without it, only the code that recorded them can.
+   */
+  readonly upgradeEvent?: (event: RecordedEvent, from: number) => RecordedEvent
   /** Per source: what a restarted callback or observable does with values that are already recorded. @defaultValue 'restart' */
   readonly resume?: { readonly [src: string]: 'restart' | 'skip' }
 }

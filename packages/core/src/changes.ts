@@ -98,6 +98,7 @@ async function* folded(
   for await (const { bytes } of journal.follow(pattern, { from: start, signal })) {
     const record = decodeRecord(bytes, address)
     if (first && start > 1) fold = startedFrom(record)
+    else if (fold?.takenOver(record) === true) fold = startedFrom(record)
     else if (record.steps.length > 0) {
       const views = fold === undefined ? undefined : foldedRecord(fold, record)
       if (views === undefined) fold = startedFrom(record)
@@ -107,10 +108,14 @@ async function* folded(
   }
 
   function startedFrom({ state }: JournalRecord): Fold | undefined {
-    if (state === undefined || state.version !== (def.version ?? 1)) return undefined
+    if (state === undefined) return undefined
     const fresh = new Fold(address, def, '')
-    fresh.startFrom(state)
-    return fresh
+    try {
+      fresh.startFrom(state)
+      return fresh
+    } catch {
+      return undefined // today's definition has no place for that state: a later one may fit
+    }
   }
 }
 

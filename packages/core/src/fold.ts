@@ -3,6 +3,7 @@
  *
  * 1. Steps whose outcome is `rejected` or `error` change the settlement and nothing else.
  * 2. What a step decides and makes when it is folded is compared with what it did: the first difference is the divergence.
+ * 3. What an older version of the definition has recorded goes through its upgrades (`upgrade.ts`) and has no hash to compare.
  */
 import type { AnyActorDef } from './actor.ts'
 import { canonical, hashOf, type Json } from './codec.ts'
@@ -11,6 +12,7 @@ import { type Life, Settlement } from './settlement.ts'
 import { type ActorState, type JournalRecord, type Step, stepId } from './step.ts'
 import { keepsInput } from './supervision.ts'
 import { TapeMismatch } from './tape.ts'
+import { namedIn, namesTheSame, upgradedInput, upgradedState } from './upgrade.ts'
 
 export type DivergenceCause = 'unrecorded-entropy' | 'machine-changed' | 'missing-steps' | 'code-changed'
 
@@ -29,15 +31,20 @@ export class Fold {
   #settlement = new Settlement()
   #seq = 0
   #at = 0
+  /** Version of the definition that recorded what is folded now. */
+  #recorded: number
 
   constructor(address: string, def: AnyActorDef, logicHash: string) {
     this.#address = address
     this.#def = def
     this.#logicHash = logicHash
+    this.#recorded = def.version ?? 1
   }
 
-  /** Starts from a saved state instead of from nothing. */
-  startFrom(state: ActorState): void {
+  /** Starts from a saved state instead of from nothing. @throws StateDiverged for one that the definition cannot upgrade */
+  startFrom(saved: ActorState): void {
+    const state = upgradedState(saved, this.#def)
+    this.#recorded = saved.version
     this.#host = state.host && restoreHost(this.#newHost(), state.host)
     this.#settlement = new Settlement(state.settlement)
     this.#seq = state.seq
@@ -55,6 +62,8 @@ export class Fold {
 
   /** Compares the state with the one that was recorded at the end of this append. */
   check(record: JournalRecord): Divergence | undefined {
+    this.#read(record)
+    if (this.upgrades === 'done') return undefined
     const hash = hashOf(this.state())
     if (hash === record.hash) return undefined
     const last = stepId(record.actor, record.epoch, this.#seq)
@@ -65,6 +74,7 @@ export class Fold {
 
   /** Applies one step of an append. After a divergence the fold is good for nothing but `startFrom`. */
   step(step: Step, record: JournalRecord): Divergence | undefined {
+    this.#read(record)
     const id = stepId(record.actor, record.epoch, step.seq)
     if (step.seq !== this.#seq + 1) {
       return { step: id, cause: 'missing-steps', expected: this.#seq + 1, actual: step.seq }
@@ -79,7 +89,8 @@ export class Fold {
   }
 
   #decide(step: Step, id: string, record: JournalRecord): Divergence | undefined {
-    const { input } = step
+    const outdated = this.upgrades === 'done'
+    const input = outdated ? upgradedInput(step.input, this.#recorded, this.#def) : step.input
     if (input.kind === 'operator' && input.blank === true) this.#host = undefined
     if ((input.kind === 'operator' || input.kind === 'directive') && input.init !== undefined) this.#makeAnew()
     if (input.kind === 'operator' && input.init === undefined) {
@@ -96,9 +107,13 @@ export class Fold {
     }
     const differs = (expected: Json, actual: Json) => ({ step: id, cause: this.#causeClass(record), expected, actual })
     try {
-      const { made, rejected, status, error } = host.step(step.input, step.at, origin, step.draws ?? [])
+      const { made, rejected, status, error } = host.step(input, step.at, origin, step.draws ?? [])
       if (rejected !== undefined) return differs('applied', `rejected: the ${rejected.reason} does not take the event`)
       if (status === 'error') return differs('applied', `error: ${error instanceof Error ? error.message : error}`)
+      if (outdated) {
+        const recorded = step.made ?? {}
+        return namesTheSame(recorded, made) ? undefined : differs(namedIn(recorded), namedIn(made))
+      }
       if (canonical(step.made ?? {}) !== canonical(made)) return differs(plain(step.made ?? {}), plain(made))
       const { decided } = step
       const value = decided === undefined ? null : host.stateValue()
@@ -108,6 +123,26 @@ export class Fold {
       return { step: id, cause: 'unrecorded-entropy', expected: step.draws?.length ?? 0, actual: error.message }
     }
     return undefined
+  }
+
+  #read({ state, activated }: JournalRecord): void {
+    this.#recorded = state?.version ?? activated?.version ?? this.#recorded
+  }
+
+  /** An activation by another version carries the state that its upgrade made: the fold goes on from there. */
+  takenOver({ steps, state }: JournalRecord): boolean {
+    return steps.length === 0 && state !== undefined && this.#seq > 0 && state.version !== this.#recorded
+  }
+
+  /** Version of the definition that recorded what was folded last. */
+  get recorded(): number {
+    return this.#recorded
+  }
+
+  /** Whether that went through the definition's upgrades, which has no `upgradeEvent` when they are `needed`. */
+  get upgrades(): 'none' | 'needed' | 'done' {
+    if (this.#recorded === (this.#def.version ?? 1)) return 'none'
+    return this.#def.upgradeEvent === undefined || this.#recorded > (this.#def.version ?? 1) ? 'needed' : 'done'
   }
 
   #makeAnew(): void {

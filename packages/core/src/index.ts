@@ -5,6 +5,7 @@ export {
   type BroughtBack,
   type ChildSpec,
   defineActor,
+  type RecordedEvent,
   type Restart,
   type SupervisionSpec,
 } from './actor.ts'

@@ -4,15 +4,17 @@
  *
  * 1. Recovery never decides anew: what was recorded is applied, nothing is run.
  * 2. A state that cannot be reached as recorded is `StateDiverged`; records that are missing or unreadable are `LogDamaged`.
+ * 3. A tail of an older version is folded through the definition's upgrades (`upgrade.ts`), or not at all.
  */
 import type { AnyActorDef } from './actor.ts'
-import { decode, encode, HASH_VERSION, hashOf, hashOfBytes, type Json, type RefCodec } from './codec.ts'
+import { HASH_VERSION, hashOf, hashOfBytes } from './codec.ts'
 import { LogDamaged, LogUnavailable, StateDiverged } from './errors.ts'
-import { Fold } from './fold.ts'
+import { type Divergence, Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
 import type { Journal } from './ports.ts'
 import { Settlement } from './settlement.ts'
 import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
+import { upgradedState } from './upgrade.ts'
 
 export interface Recovered {
   /** Position of the newest record; what the next append expects. 0: the actor is new. */
@@ -58,17 +60,10 @@ export async function recover(
   const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, unproven }
   if (record.state !== undefined) {
     checkState(record, record.state)
-    const { seq, at, host, settlement } = upgraded(record.state, def)
+    const { seq, at, host, settlement } = upgradedState(record.state, def)
     return { ...identity, seq, at, base: last.position, host, settlement: new Settlement(settlement) }
   }
-  const fold = await foldFrom(
-    journal,
-    subject,
-    address,
-    { ...identity, record },
-    new Fold(address, def, logicHash),
-    def,
-  )
+  const fold = await foldFrom(journal, subject, address, { ...identity, record }, new Fold(address, def, logicHash))
   return {
     ...identity,
     seq: fold.seq,
@@ -125,7 +120,6 @@ async function foldFrom(
   address: string,
   newest: { readonly position: number; readonly prev: string; readonly record: JournalRecord },
   fold: Fold,
-  def: AnyActorDef,
 ): Promise<Fold> {
   const { base } = newest.record
   const damaged = (what: string) => new LogDamaged(`'${address}': ${what}`, { address })
@@ -146,54 +140,24 @@ async function foldFrom(
   const [first, ...rest] = tail
   if (first?.state === undefined) throw damaged(`position ${base} carries no state`)
   checkState(first, first.state)
-  fold.startFrom(upgraded(first.state, def))
+  fold.startFrom(first.state)
   for (const record of rest) {
     const divergence = fold.apply(record)
-    if (divergence === undefined) continue
-    throw new StateDiverged(`'${address}' cannot be folded to its recorded state: ${divergence.cause}`, {
-      ...divergence,
-    })
+    if (divergence !== undefined) throw diverged(address, divergence, record, fold)
   }
   return fold
+}
+
+function diverged(address: string, divergence: Divergence, { logic }: JournalRecord, fold: Fold): StateDiverged {
+  const { recorded, upgrades } = fold
+  const how = upgrades === 'needed' ? '; give its definition an upgradeEvent that makes them events of today' : ''
+  const of = upgrades === 'none' ? '' : `, from steps that version ${recorded} has recorded${how}`
+  const what = `'${address}' cannot be folded to its recorded state: ${divergence.cause}${of}`
+  return new StateDiverged(what, { ...divergence, logic, ...(upgrades !== 'none' && { from: recorded }) })
 }
 
 function checkState({ actor, hash, hashVersion }: JournalRecord, state: ActorState): void {
   if (hashVersion === HASH_VERSION && hashOf(state) !== hash) {
     throw new LogDamaged(`'${actor}': the recorded state is not the one that was hashed`, { address: actor })
   }
-}
-
-/** A state of an older version, made one of today's by the definition's own `upgrade`. */
-function upgraded(state: NonNullable<JournalRecord['state']>, def: AnyActorDef): NonNullable<JournalRecord['state']> {
-  const version = def.version ?? 1
-  if (state.version === version || state.host === undefined) return state
-  if (def.upgrade === undefined || state.version > version) {
-    throw new StateDiverged(
-      `the state of '${def.protocol.type}' has version ${state.version}, this code is version ${version} and has no upgrade from it`,
-      { from: state.version, to: version },
-    )
-  }
-  const { tree } = state.host
-  const snap: { readonly [name: string]: Json } = isRecord(tree.snap) ? tree.snap : {}
-  const refs = opaqueRefs()
-  const context = def.upgrade(decode(snap['context'] ?? null, refs), state.version)
-  const host = { ...state.host, tree: { ...tree, snap: { ...snap, context: encode(context, refs, 'context') } } }
-  return { ...state, version, host }
-}
-
-/** No tree is there yet: a reference is carried over as a token that means itself. */
-function opaqueRefs(): RefCodec {
-  const known = new Map<object, { readonly path: string; readonly id: string }>()
-  return {
-    nameOf: (value) => known.get(value),
-    find: (path, id) => {
-      const reference = Object.freeze({ path, id })
-      known.set(reference, reference)
-      return reference
-    },
-  }
-}
-
-function isRecord(value: Json): value is { readonly [name: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

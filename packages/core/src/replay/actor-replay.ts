@@ -43,6 +43,8 @@ export interface ReplayReport {
   readonly mismatches: number
   /** Appends after a divergence and before the next recorded state. */
   readonly unchecked: number
+  /** Appends of an older version of the definition: folded through its upgrades, with no hash to compare. */
+  readonly upgraded: number
   /** The first one. */
   readonly divergence?: ReplayDivergence
 }
@@ -65,13 +67,13 @@ export class ActorReplay {
   readonly #epochs = new Set<number>()
   #prev = ''
   #epoch = 0
-  #version: number | undefined
   #activation: Activation | undefined
   #lost = false
   #steps = 0
   #appends = 0
   #mismatches = 0
   #unchecked = 0
+  #upgraded = 0
   #first: ReplayDivergence | undefined
 
   constructor(actor: Address, def: AnyActorDef) {
@@ -97,6 +99,7 @@ export class ActorReplay {
     this.#activation = record.activated ?? this.#activation
     const damage = this.#damageOf(record, before)
     const divergence = this.#lost ? undefined : this.#apply(record, entry, onFrame)
+    if (!this.#lost && divergence === undefined && this.#fold.upgrades === 'done') this.#upgraded += 1
     if (this.#lost) {
       this.#unchecked += 1
       for (const step of record.steps) onFrame?.({ id: idOf(record, step), position: entry.position, step })
@@ -105,7 +108,6 @@ export class ActorReplay {
     if (finding !== undefined) this.#note(entry, finding, record)
     if (divergence !== undefined || this.#lost) this.#resynchronise(record)
     this.#epoch = record.epoch
-    this.#version = record.state?.version ?? this.#version
   }
 
   /** Forgets what was folded and goes on from a recorded state; entries must be fed from the next one on. */
@@ -113,7 +115,6 @@ export class ActorReplay {
     const record = decodeRecord(entry.bytes, this.#actor)
     this.#prev = hashOfBytes(entry.bytes)
     this.#epoch = record.epoch
-    this.#version = record.state?.version
     this.#resynchronise(record)
   }
 
@@ -133,7 +134,7 @@ export class ActorReplay {
   }
 
   #apply(record: JournalRecord, entry: JournalEntry, onFrame?: (frame: Frame) => void): Finding | undefined {
-    if (this.#upgrades(record)) {
+    if (this.#fold.takenOver(record)) {
       this.#resynchronise(record)
       return undefined
     }
@@ -155,11 +156,6 @@ export class ActorReplay {
       for (const frame of [...seen, { ...last, ...(divergence && { divergence }) }]) onFrame?.(frame)
     }
     return finding
-  }
-
-  /** An activation by a newer version of the definition carries the state that its `upgrade` made. */
-  #upgrades({ steps, state }: JournalRecord): boolean {
-    return steps.length === 0 && state !== undefined && this.#version !== undefined && state.version !== this.#version
   }
 
   #resynchronise({ state }: JournalRecord): void {
@@ -200,6 +196,7 @@ export class ActorReplay {
       epochs: this.#epochs.size,
       mismatches: this.#mismatches,
       unchecked: this.#unchecked,
+      upgraded: this.#upgraded,
       ...(this.#first !== undefined && { divergence: this.#first }),
     }
   }

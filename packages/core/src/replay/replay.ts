@@ -34,6 +34,7 @@ export interface ReplaySummary {
   readonly appends: number
   readonly mismatches: number
   readonly unchecked: number
+  readonly upgraded: number
 }
 
 export async function replayAll(
@@ -73,5 +74,6 @@ export async function replayAll(
     appends: sum(({ appends }) => appends),
     mismatches: sum(({ mismatches }) => mismatches),
     unchecked: sum(({ unchecked }) => unchecked),
+    upgraded: sum(({ upgraded }) => upgraded),
   }
 }
