@@ -30,6 +30,7 @@ export interface ActorJournalOptions {
   readonly journal: Journal
   readonly clock: Clock
   readonly entropy: Entropy
+  readonly onStateSize?: (sizeBytes: number) => void
 }
 
 /** What one append holds. */
@@ -83,6 +84,7 @@ export class ActorJournal {
 
   #bytes(entry: Entry): { readonly bytes: Uint8Array; readonly carriesState: boolean } {
     const text = JSON.stringify(entry.state)
+    this.#o.onStateSize?.(text.length)
     const record = this.#record(entry)
     if (this.#isDue(entry, text.length) || entry.activated !== undefined || entry.leaving) {
       const bytes = encodeRecord({ ...record, base: 0 }, text)

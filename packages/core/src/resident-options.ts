@@ -36,6 +36,8 @@ export interface ResidentOptions {
   readonly mail?: ResidentMail
   /** What was open is taken up. */
   readonly onActive?: () => void
+  /** How large the state is that was written last, as text. */
+  readonly onStateSize?: (sizeBytes: number) => void
   /** The nodes that announce this logic for the actor's type. */
   readonly servedBy?: (logic: string) => readonly string[]
   readonly onLog: (text: string, data: object) => void

@@ -22,6 +22,7 @@ import { InvalidEvent, Moved, RetryWindowPassed, type TroupeError, TypeNotServed
 import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
 import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
+import { Residency, type ResidencyCap } from './residency.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { OpenSend } from './settlement.ts'
 import { ShardMap } from './shard-map.ts'
@@ -40,6 +41,7 @@ export interface ShardHostOptions {
   readonly outbox: Outbox
   readonly runtime: EffectRuntime
   readonly activation: Activation
+  readonly residency: ResidencyCap
   /** Whether the lease still stands. */
   readonly valid: () => boolean
   readonly onDoubt: (shard: ShardName) => void
@@ -84,6 +86,7 @@ export class ShardHost {
   readonly #logicHashes = new Map<string, string>()
   readonly #shardMap: ShardMap
   readonly #room: MailRoom
+  readonly #residency: Residency
   #sweeper: Timer | undefined
   #stopped = false
 
@@ -102,6 +105,17 @@ export class ShardHost {
       onMail: (address, position) => this.#wake(address)?.mailAt(position),
       onWakeUp: (address) => {
         if (this.#wake(address)?.awake === true) this.#room.awake(address)
+      },
+      onLog,
+    })
+    this.#residency = new Residency({
+      cap: options.residency,
+      clock,
+      restingSince: (address) => this.#residents.get(address)?.restingSince,
+      leave: async (address) => {
+        const resident = this.#residents.get(address)
+        const since = resident?.restingSince
+        if (resident !== undefined && since !== undefined) await this.#passivate(address, resident, since)
       },
       onLog,
     })
@@ -144,6 +158,7 @@ export class ShardHost {
     this.#stopped = true
     this.#sweeper?.cancel()
     this.#room.stop()
+    this.#residency.stop()
     this.dropAll()
   }
 
@@ -284,10 +299,16 @@ export class ShardHost {
         bury: (letter, id) => this.#bury(letter, id),
       },
       onActive: () => this.#room.awake(address),
+      onStateSize: (sizeBytes) => {
+        if (this.#residents.get(address) === resident) this.#residency.holds(address, sizeBytes)
+      },
       servedBy: (logic) => this.#o.servedBy(type, logic),
       onLog,
       onLost: (why, fenced) => {
-        if (this.#residents.get(address) === resident) this.#residents.delete(address)
+        if (this.#residents.get(address) === resident) {
+          this.#residents.delete(address)
+          this.#residency.gone(address)
+        }
         if (why.code !== 'Moved' && why.code !== 'SystemStopped')
           onLog('actor lost', { address, code: why.code, why: why.message })
         // What came while it left would wait for the next list.
@@ -299,6 +320,7 @@ export class ShardHost {
       },
     })
     this.#residents.set(address, resident)
+    if (def.persistence !== 'volatile') this.#residency.holds(address, 0)
     void resident.activate(cause)
     return resident
   }
@@ -365,7 +387,7 @@ export class ShardHost {
       const now = this.#o.clock.monotonic()
       for (const [address, resident] of [...this.#residents]) {
         const { idleAfterMs = 60_000 } = this.#o.defs.get(splitAddress(address).type) ?? {}
-        if (resident.idleSince(now - idleAfterMs)) void this.#passivate(address, resident, now - idleAfterMs)
+        if (restsAt(resident, now - idleAfterMs)) void this.#passivate(address, resident, now - idleAfterMs)
         else void this.#planWakeUp(address, resident)
       }
       for (const [address, { forgottenAt }] of this.#setbacks) if (forgottenAt <= now) this.#setbacks.delete(address)
@@ -374,10 +396,10 @@ export class ShardHost {
   }
 
   /** A wake-up takes the place of its timers. */
-  async #passivate(address: Address, resident: Resident, idleSince: number): Promise<void> {
+  async #passivate(address: Address, resident: Resident, since: number): Promise<void> {
     const { nextDue } = resident
     if (nextDue !== undefined && !(await this.#room.planWakeUp(address, nextDue))) return
-    if (resident.idleSince(idleSince)) await resident.drain()
+    if (restsAt(resident, since)) await resident.drain()
   }
 
   async #planWakeUp(address: Address, { nextDue }: Resident): Promise<void> {
@@ -385,6 +407,10 @@ export class ShardHost {
       await this.#room.planWakeUp(address, nextDue)
     }
   }
+}
+
+function restsAt({ restingSince }: Resident, monotonic: number): boolean {
+  return restingSince !== undefined && restingSince <= monotonic
 }
 
 /** What was committed may be larger than a message: then that is the answer. */

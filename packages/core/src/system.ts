@@ -29,6 +29,7 @@ import { type EffectOverrides, Overrides } from './overrides.ts'
 import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
 import { ActorRef, type Ref, type RefOptions } from './ref.ts'
+import type { ResidencyCap } from './residency.ts'
 import {
   type AnyEffect,
   EffectRegistry,
@@ -62,6 +63,8 @@ export interface SystemOptions {
   readonly shards?: number
   /** How long a silent node keeps its shards; whole seconds, at least 3,000. @defaultValue 20_000 */
   readonly leaseMs?: number
+  /** What this node keeps in memory of its journaled actors; those that have rested longest leave it. */
+  readonly residency?: ResidencyCap
   /** Version of your application, recorded with every activation. @defaultValue 'unknown' */
   readonly app?: string
   /**
@@ -155,9 +158,9 @@ const WAKE_MS = 60_000
  */
 export async function createSystem(options: SystemOptions = {}): Promise<System> {
   const { actors = [], backend = memory(), shards = 256, leaseMs = 20_000, onLog = () => {} } = options
-  const { clock = realClock(), entropy = cryptoEntropy(), app = 'unknown' } = options
+  const { clock = realClock(), entropy = cryptoEntropy(), app = 'unknown', residency = {} } = options
   const node = options.node ?? `node-${entropy.hex(32)}`
-  checkOptions({ actors, node, shards, leaseMs })
+  checkOptions({ actors, node, shards, leaseMs, residency })
   selfTest()
   const { provides = [] } = options
   const registry = new EffectRegistry(provides, actors)
@@ -172,7 +175,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
         ? await agreeOnNamespace(connection.store, connection.journal.streamId, hosted, shards)
         : ((await readNamespace(connection.store)) ?? { v: 1, streamId: '', groups: { main: shards }, types: {} })
     const effects = new Overrides(options.effects)
-    const parts = { node, app, defs, registry, connection, record, leaseMs, effects, onLog, clock, entropy }
+    const parts = { node, app, defs, registry, connection, record, leaseMs, residency, effects, onLog, clock, entropy }
     system = new RunningSystem(parts)
     await system.join()
     return system
@@ -200,6 +203,7 @@ interface Parts {
   readonly connection: Connection
   readonly record: NamespaceRecord
   readonly leaseMs: number
+  readonly residency: ResidencyCap
   readonly effects: Overrides
   readonly onLog: (text: string, data: object) => void
   readonly clock: Clock
@@ -229,7 +233,7 @@ class RunningSystem implements System {
   #drained: Promise<void> | undefined
 
   constructor(parts: Parts) {
-    const { node, app, connection, record, clock, entropy, effects, defs, onLog } = parts
+    const { node, app, connection, record, clock, entropy, effects, defs, residency, onLog } = parts
     this.#parts = parts
     this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
@@ -279,6 +283,7 @@ class RunningSystem implements System {
       outbox: this.#outbox,
       runtime: this.runtime,
       activation: this.#activation,
+      residency,
       valid: () => this.#membership?.valid ?? false,
       onDoubt: (shard) => void this.#membership?.doubt(shard),
       servedBy: (type, logic) => this.#membership?.servedBy(type, logic) ?? [],

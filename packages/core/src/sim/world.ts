@@ -6,6 +6,7 @@
  * 3. Nothing of a world is left in the process when `run` has resolved.
  */
 import type { AnyActorDef } from '../actor.ts'
+import type { ResidencyCap } from '../residency.ts'
 import { createSystem, type System } from '../system.ts'
 import { SimServer, type SimServerOptions } from './backend.ts'
 import { checkCalls } from './call-check.ts'
@@ -25,6 +26,7 @@ export interface WorldOptions {
   readonly clients: number
   readonly shards: number
   readonly leaseMs: number
+  readonly residency?: ResidencyCap
   readonly faults: Faults
   /** How long faults happen. */
   readonly disturbedMs: number
@@ -188,7 +190,7 @@ export class World {
 
   #boot(host: Host): void {
     const isNode = this.#nodes.includes(host)
-    const { shards, leaseMs, guest } = this.#o
+    const { shards, leaseMs, residency = {}, guest } = this.#o
     const { name } = host
     host.system = undefined
     const process = new SimProcess(name, this.#scheduler, { mortal: isNode })
@@ -202,7 +204,8 @@ export class World {
       const actors = isNode ? this.#defs : []
       const onLog = (text: string, data: object) =>
         this.#scheduler.note(`${name} says: ${text} ${JSON.stringify(data)}`)
-      createSystem({ node: name, actors, backend, shards, leaseMs, clock: process.clock, entropy, onLog }).then(
+      const { clock } = process
+      createSystem({ node: name, actors, backend, shards, leaseMs, residency, clock, entropy, onLog }).then(
         (system) => {
           host.system = system
           if (isNode && guest !== undefined) this.#welcome(process, system, guest)
