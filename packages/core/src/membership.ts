@@ -63,6 +63,8 @@ export class Membership {
   #claims: Promise<unknown> = Promise.resolve()
   #settling: Promise<void> | undefined
   #again = false
+  /** All present members are known: before that, those still to come would look dead. */
+  #informed = false
   #leaving = false
 
   constructor(options: MembershipOptions) {
@@ -100,6 +102,7 @@ export class Membership {
       await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
       await this.#o.store.watch('member.>', (change) => this.#memberChanged(change)),
     ]
+    this.#informed = true
     this.#renewLater()
     await this.#settle()
   }
@@ -219,6 +222,7 @@ export class Membership {
 
   /** Brings view and shards to what they should be; one run at a time, again when something changed meanwhile. */
   #settle(): Promise<void> {
+    if (!this.#informed) return Promise.resolve()
     this.#again = true
     this.#settling ??= this.#settleAll()
     return this.#settling
