@@ -90,6 +90,11 @@ export interface Journal {
     pattern: string,
     options: { readonly from?: number; readonly signal: AbortSignal },
   ): AsyncIterable<JournalEntry>
+  /**
+   * Removes the entries of one subject below a position. Its newest entry always stays, so that the next `append` is expected to
+   * follow what the last one was told.
+   */
+  purge(subject: string, below: number): Promise<void>
 }
 
 // ── Mail: messages that wait for their receiver ─────────────────────────────────────────────────────────────────────
