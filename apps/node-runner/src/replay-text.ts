@@ -37,8 +37,9 @@ const CAUSES: { readonly [cause in ReplayDivergence['cause']]: { readonly means:
 }
 
 export function reportText(report: ReplayReport): string[] {
-  const { actor, steps, appends, epochs, mismatches, unchecked, upgraded, divergence } = report
-  const what = `${actor}: ${count(steps, 'step')} in ${count(appends, 'append')}, ${count(epochs, 'epoch')}`
+  const { actor, steps, appends, epochs, mismatches, unchecked, upgraded, complete, firstStep, divergence } = report
+  const from = complete ? '' : ` from step ${firstStep} on (its retention has removed those before)`
+  const what = `${actor}: ${count(steps, 'step')}${from} in ${count(appends, 'append')}, ${count(epochs, 'epoch')}`
   if (divergence === undefined) return [`${what}: every state hash matched${upgradedText(upgraded)}`]
   const left = unchecked === 0 ? '' : `, ${unchecked} could not be judged`
   return [

@@ -9,6 +9,7 @@ import { append, type Fate } from './append.ts'
 import { HASH_VERSION, hashOf, hashOfBytes } from './codec.ts'
 import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES } from './ports.ts'
 import type { Recovered } from './recovery.ts'
+import type { LogTrim } from './retention.ts'
 import {
   type Activation,
   type ActorState,
@@ -31,6 +32,7 @@ export interface ActorJournalOptions {
   readonly clock: Clock
   readonly entropy: Entropy
   readonly onStateSize?: (sizeBytes: number) => void
+  readonly trim?: LogTrim
 }
 
 /** What one append holds. */
@@ -59,7 +61,8 @@ export class ActorJournal {
   }
 
   /** Goes on behind what was found. */
-  follow({ position, prev, base }: Pick<Recovered, 'position' | 'prev' | 'base'>): void {
+  follow({ position, prev, base, kept }: Pick<Recovered, 'position' | 'prev' | 'base' | 'kept'>): void {
+    this.#o.trim?.follow(kept)
     this.#position = position
     this.#prev = prev
     this.#base = base
@@ -78,6 +81,7 @@ export class ActorJournal {
       this.#position = fate.position
       this.#prev = hashOfBytes(bytes)
       if (carriesState) this.#base = fate.position
+      this.#o.trim?.committed(this.#base, entry.state.seq)
     }
     return fate
   }
@@ -113,6 +117,7 @@ export class ActorJournal {
       logic: logicHash,
       ...(activated !== undefined && { activated }),
       steps,
+      ...this.#o.trim?.note,
       hash: hashOf(state),
       hashVersion: HASH_VERSION,
       open,

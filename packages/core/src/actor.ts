@@ -3,6 +3,7 @@ import type { AnyActorLogic, EventFromLogic } from 'xstate'
 import { checkLogic } from './check-logic.ts'
 import { LogicRefused } from './errors.ts'
 import type { AnyProtocol, EventOut } from './protocol.ts'
+import { checkRetention, type Retention } from './retention.ts'
 import type { Schemas } from './schema.ts'
 
 /** Which ends of an actor bring it back: every one, only failures, none. */
@@ -64,6 +65,8 @@ export interface ActorPolicy {
    * are folded by today's machine; without it, only the code that recorded them can.
    */
   readonly upgradeEvent?: (event: RecordedEvent, from: number) => RecordedEvent
+  /** How much of its log is kept; the newest state always is. @defaultValue all of it, for ever */
+  readonly retention?: Retention
   /** Per source: what a restarted callback or observable does with values that are already recorded. @defaultValue 'restart' */
   readonly resume?: { readonly [src: string]: 'restart' | 'skip' }
 }
@@ -100,6 +103,7 @@ export function defineActor<P extends AnyProtocol, L extends AnyActorLogic>(
   if (!(intensity >= 0) || !(periodMs > 0)) {
     throw new LogicRefused(`actor '${protocol.type}': supervision needs intensity >= 0 and periodMs > 0`)
   }
+  checkRetention(spec.retention, protocol.type)
   checkLogic(spec.logic, protocol.type)
   return { ...spec, protocol, logic: spec.logic }
 }

@@ -4,7 +4,8 @@
  * 1. Without `from` the present state comes first; then every step that changed it, folded from the log by the actor's
  *    definition. A reference made from a protocol alone cannot fold: it looks at the actor after each append, so states between
  *    two looks are left out. A volatile actor has no log and is looked at every second.
- * 2. With `from` every state from that step on is told, however old.
+ * 2. With `from` every state from that step on is told, however old. Where retention has removed the beginning, the first state that
+ *    is still there says `complete: false`.
  * 3. Where the definition no longer folds what was recorded, states are told again from the next one that the log holds whole.
  */
 import type { AnyActorDef } from './actor.ts'
@@ -98,7 +99,10 @@ async function* folded(
   for await (const { bytes } of journal.follow(pattern, { from: start, signal })) {
     const record = decodeRecord(bytes, address)
     if (first && start > 1) fold = startedFrom(record)
-    else if (fold?.takenOver(record) === true) fold = startedFrom(record)
+    else if (first && record.prev !== '') {
+      fold = startedFrom(record)
+      if (fold !== undefined) yield { ...viewOf(fold), ...(fold.seq > (from ?? 1) && { complete: false }) }
+    } else if (fold?.takenOver(record) === true) fold = startedFrom(record)
     else if (record.steps.length > 0) {
       const views = fold === undefined ? undefined : foldedRecord(fold, record)
       if (views === undefined) fold = startedFrom(record)
@@ -142,7 +146,7 @@ function isChange({ outcome, input, supervision }: Step): boolean {
   return supervision !== undefined || (outcome === 'applied' && input.kind !== 'settled')
 }
 
-function viewOf(fold: Fold): ViewData {
+function viewOf(fold: Fold): ReturnType<typeof stateView> {
   return stateView(fold.view(), fold.settlement.life, fold.seq)
 }
 

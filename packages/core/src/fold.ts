@@ -211,7 +211,11 @@ export function plain(value: object): Json {
 const UNBORN = { status: 'active', value: null, context: null, output: null, tags: [] } as const
 
 /** The root's state as readers see it: what supervision has decided goes before what the machine says. */
-export function stateView(seen: ReturnType<LogicHost['view']> | undefined, life: Life, seq: number): Json {
+export function stateView(
+  seen: ReturnType<LogicHost['view']> | undefined,
+  life: Life,
+  seq: number,
+): { readonly [name: string]: Json } {
   return { ...(seen ?? UNBORN), status: statusOf(life, seen?.status ?? 'active'), seq }
 }
 

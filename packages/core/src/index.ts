@@ -47,6 +47,7 @@ export {
 } from './protocol.ts'
 export type { Ref, View } from './ref.ts'
 export type { ResidencyCap } from './residency.ts'
+export type { Retention } from './retention.ts'
 export type { AnyEffect, RunOptions } from './run.ts'
 export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'

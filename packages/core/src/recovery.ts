@@ -11,7 +11,7 @@ import { HASH_VERSION, hashOf, hashOfBytes } from './codec.ts'
 import { LogDamaged, LogUnavailable, StateDiverged } from './errors.ts'
 import { type Divergence, Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
-import type { Journal } from './ports.ts'
+import type { Journal, JournalEntry } from './ports.ts'
 import { Settlement } from './settlement.ts'
 import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
 import { upgradedState } from './upgrade.ts'
@@ -27,6 +27,8 @@ export interface Recovered {
   readonly at: number
   /** Position of the newest record with a state. */
   readonly base: number
+  /** Where the log begins, as its newest record notes it; 0: nothing has left it. */
+  readonly kept: number
   readonly host: HostState | undefined
   readonly settlement: Settlement
   /** The newest record is an activation: whoever wrote it may have been killed by what it did next. */
@@ -41,6 +43,7 @@ const NEW: Omit<Recovered, 'settlement'> = {
   seq: 0,
   at: 0,
   base: 0,
+  kept: 0,
   host: undefined,
   unproven: false,
 }
@@ -54,10 +57,27 @@ export async function recover(
 ): Promise<Recovered> {
   const last = await journal.last(subject)
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
+  try {
+    return await recoverFrom(last, journal, subject, address, def, logicHash)
+  } catch (error) {
+    if (!(error instanceof LogDamaged) || (await journal.last(subject))?.position === last.position) throw error
+    // Its writer lives, and retention may have removed what was about to be read.
+    throw new LogUnavailable(`'${address}': the log was written while it was read; try again`, {}, error)
+  }
+}
+
+async function recoverFrom(
+  last: JournalEntry,
+  journal: Journal,
+  subject: string,
+  address: string,
+  def: AnyActorDef,
+  logicHash: string,
+): Promise<Recovered> {
   const record = decodeRecord(last.bytes, address)
-  const { epoch, writer } = record
+  const { epoch, writer, kept = 0 } = record
   const unproven = record.activated !== undefined
-  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, unproven }
+  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, kept, unproven }
   if (record.state !== undefined) {
     checkState(record, record.state)
     const { seq, at, host, settlement } = upgradedState(record.state, def)
@@ -81,13 +101,16 @@ export async function recover(
 export async function recoverWithoutState(journal: Journal, subject: string, address: string): Promise<Recovered> {
   const last = await journal.last(subject)
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
-  const { epoch, writer, base, state } = decodeRecord(last.bytes, address)
+  const { epoch, writer, base, kept = 0, state } = decodeRecord(last.bytes, address)
   let settlement = new Settlement()
   let [seq, at] = [0, 0]
+  let found = false
   for await (const entry of journal.read(subject, { from: state === undefined ? base : last.position })) {
     if (entry.position > last.position) break
     const record = decodeRecord(entry.bytes, address)
-    if (seq === 0 && record.state !== undefined) {
+    if (!found) {
+      if (record.state === undefined) break
+      found = true
       settlement = new Settlement(record.state.settlement)
       seq = record.state.seq
       at = record.state.at
@@ -99,6 +122,7 @@ export async function recoverWithoutState(journal: Journal, subject: string, add
       at = step.at
     }
   }
+  if (!found) throw new LogUnavailable(`the newest state of '${address}' is not where its log says; try again`)
   return {
     position: last.position,
     prev: hashOfBytes(last.bytes),
@@ -107,6 +131,7 @@ export async function recoverWithoutState(journal: Journal, subject: string, add
     seq,
     at,
     base,
+    kept,
     host: undefined,
     settlement,
     unproven: false,

@@ -23,6 +23,8 @@ export interface View<L extends AnyActorLogic> {
   readonly output: SnapshotFrom<L>['output']
   /** Number of the actor's last step. */
   readonly seq: number
+  /** Of `changes({ from })`: states between `from` and this one have left the log. */
+  readonly complete?: false
   /** As in XState. */
   matches: SnapshotFrom<L> extends { matches: (value: infer V) => boolean }
     ? (value: V) => boolean
@@ -203,6 +205,7 @@ interface PlainView {
   readonly context: unknown
   readonly output: unknown
   readonly seq: number
+  readonly complete?: false
   matches(pattern: unknown): boolean
   hasTag(tag: string): boolean
 }
@@ -221,6 +224,7 @@ function plainView(value: Json): PlainView {
     context: undefinedIfNull('context'),
     output: undefinedIfNull('output'),
     seq: Number(field('seq')),
+    ...(field('complete') === false && { complete: false }),
     matches: (pattern) => matches(pattern, state),
     hasTag: (tag) => Array.isArray(tags) && tags.includes(tag),
   }

@@ -5,6 +5,7 @@ import type { Json } from './codec.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { TroupeError } from './errors.ts'
 import type { Clock, Entropy, Journal, Mail } from './ports.ts'
+import type { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { OpenSend } from './settlement.ts'
 import type { Activation } from './step.ts'
@@ -36,6 +37,8 @@ export interface ResidentOptions {
   readonly mail?: ResidentMail
   /** What was open is taken up. */
   readonly onActive?: () => void
+  /** For a type with a retention. */
+  readonly trim?: LogTrim
   /** How large the state is that was written last, as text. */
   readonly onStateSize?: (sizeBytes: number) => void
   /** The nodes that announce this logic for the actor's type. */

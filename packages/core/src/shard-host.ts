@@ -23,6 +23,7 @@ import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
 import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
 import { Residency, type ResidencyCap } from './residency.ts'
+import { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
 import type { OpenSend } from './settlement.ts'
 import { ShardMap } from './shard-map.ts'
@@ -279,14 +280,18 @@ export class ShardHost {
     const open = this.#shards.get(shard)
     if (def === undefined || open === undefined) return undefined
     const { connection, subjects, clock, entropy, runtime, activation, onLog, onDoubt } = this.#o
+    const subject = subjects.journal(shard, address)
+    const { journal } = connection
+    const { retention } = def
     const resident: Resident = new Resident({
       address,
       def,
       logicHash: this.#logicHashes.get(type) ?? '',
       epoch: open.epoch,
-      subject: subjects.journal(shard, address),
+      subject,
+      ...(retention && { trim: new LogTrim({ address, subject, retention, journal, clock, onLog }) }),
       activation: { ...activation, at: clock.now(), version: def.version ?? 1 },
-      journal: connection.journal,
+      journal,
       clock,
       entropy,
       runtime,

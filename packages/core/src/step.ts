@@ -7,6 +7,7 @@
  * 3. The identity of an append is (actor, epoch, seq, writer); `writer` is 128 random bits per activation.
  * 4. `state` is the whole state after the last step, `hash` its canonical hash. A record without `state` names the record
  *    to fold from: `base`, a journal position.
+ * 5. `kept` says where the log begins by now (`retention.ts`): entries below that position may be gone, no others.
  */
 
 import { HASH_VERSION, type Json } from './codec.ts'
@@ -146,6 +147,7 @@ export interface JournalRecord {
   readonly state?: ActorState
   /** 0 when this record carries the state itself. */
   readonly base: number
+  readonly kept?: number
   readonly hash: string
   readonly hashVersion: number
   /** Settlement at a glance: what a new owner must take up without being asked. */

@@ -170,3 +170,19 @@ test('index/4: an entry that is no record is counted and does not hide the other
   expect(index.actors('work').map(({ actor }) => actor)).toEqual(['work/w1', 'work/w2'])
   await stop()
 })
+
+test('index/3: a log whose beginning retention has removed is not complete', async () => {
+  const { order, reader, stop } = await world()
+  for (let n = 0; n < 3; n++) await order(n)
+  await stop()
+  const [whole, cut] = [openEventIndex(':memory:'), openEventIndex(':memory:')]
+  expect(await whole.update(reader.journal, subjects)).toMatchObject({ complete: true })
+  const positions: number[] = []
+  for await (const { subject, position } of reader.journal.read(subjects.history('work/w1'))) {
+    positions.push(position)
+    if (positions.length === 2) await reader.journal.purge(subject, position)
+  }
+  expect(positions.length).toBeGreaterThan(2)
+  expect(await cut.update(reader.journal, subjects)).toMatchObject({ complete: false, unreadable: 0 })
+  expect(cut.events({ actor: 'work/w1' })[0]?.seq).toBeGreaterThan(1)
+})

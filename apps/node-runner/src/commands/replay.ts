@@ -44,7 +44,7 @@ function replay(actor: string | undefined, { json, entry, all, at, ...options }:
 async function everything(log: OpenLog, defs: readonly AnyActorDef[], json: boolean | undefined): Promise<void> {
   const summary = await replayAll(log.connection.journal, log.subjects, defs)
   const { state } = await log.index()
-  const whole = summary.skipped.length === 0
+  const whole = summary.skipped.length === 0 && summary.complete
   answer(json, envelope<ReplaySummary>('ReplaySummary', state, [summary], whole), state, () => summaryText(summary))
   if (!whole) process.exitCode = EXIT.partial
   if (summary.mismatches + summary.unchecked > 0) process.exitCode = EXIT.diverged
@@ -60,7 +60,8 @@ async function one(
   const report = await replayActor(log.connection.journal, log.subjects, address, definitionOf(actor, defs))
   if (report.appends === 0) throw unknownActor(address)
   const { state } = await log.index()
-  answer(json, envelope('ReplayReport', state, [report]), state, () => reportText(report))
+  answer(json, envelope('ReplayReport', state, [report], report.complete), state, () => reportText(report))
+  if (!report.complete) process.exitCode = EXIT.partial
   if (report.mismatches + report.unchecked > 0) process.exitCode = EXIT.diverged
 }
 
@@ -75,7 +76,9 @@ async function step(
   const def = definitionOf(actor, defs)
   const frame = await frames(log.connection.journal, log.subjects, address, def).at(seq)
   if (frame === undefined) {
-    const what = `'${address}' has no step ${seq}`
+    const { complete, firstStep } = await replayActor(log.connection.journal, log.subjects, address, def)
+    const gone = !complete && seq < firstStep
+    const what = `'${address}' has no step ${seq}${gone ? ` any more: its retention keeps them from ${firstStep} on` : ''}`
     throw new Problem({ code: 'NoStep', exit: 'notFound', what, fix: `troupe event ls --actor ${address}` })
   }
   const { state } = await log.index()

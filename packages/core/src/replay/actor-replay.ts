@@ -7,6 +7,7 @@
  * 2. Compared per append: the chain of hashes, the epoch, what every step decided and made, the state at the end.
  * 3. An append counts at most once. After a divergence the fold starts again from the next recorded state; appends in
  *    between cannot be judged and are counted as `unchecked`.
+ * 4. A log whose beginning retention has removed is not complete; it is damaged when it begins later than it says.
  */
 import type { AnyActorDef } from '../actor.ts'
 import type { Address } from '../address.ts'
@@ -45,6 +46,10 @@ export interface ReplayReport {
   readonly unchecked: number
   /** Appends of an older version of the definition: folded through its upgrades, with no hash to compare. */
   readonly upgraded: number
+  /** False when retention has removed steps before the first one that is here. */
+  readonly complete: boolean
+  /** Number of the first step that is here; 0 when none is. */
+  readonly firstStep: number
   /** The first one. */
   readonly divergence?: ReplayDivergence
 }
@@ -74,6 +79,11 @@ export class ActorReplay {
   #mismatches = 0
   #unchecked = 0
   #upgraded = 0
+  #firstStep = 0
+  /** The first entry, when others were before it. */
+  #begins: JournalEntry | undefined
+  /** Where the log says that it begins. */
+  #kept = 0
   #first: ReplayDivergence | undefined
 
   constructor(actor: Address, def: AnyActorDef) {
@@ -94,14 +104,20 @@ export class ActorReplay {
       this.#note(entry, this.#damage('a record of this actor', reasonOf(error)))
       return
     }
+    if (before === '' && record.prev !== '') this.#begins = entry
+    this.#kept = record.kept ?? this.#kept
+    this.#firstStep ||= record.steps[0]?.seq ?? 0
     this.#steps += record.steps.length
     this.#epochs.add(record.epoch)
     this.#activation = record.activated ?? this.#activation
-    const damage = this.#damageOf(record, before)
-    const divergence = this.#lost ? undefined : this.#apply(record, entry, onFrame)
+    const begins = this.#begins === entry
+    if (begins) this.#resynchronise(record)
+    const damage = this.#damageOf(record, begins ? record.prev : before)
+    const divergence = this.#lost || begins ? undefined : this.#apply(record, entry, onFrame)
     if (!this.#lost && divergence === undefined && this.#fold.upgrades === 'done') this.#upgraded += 1
-    if (this.#lost) {
-      this.#unchecked += 1
+    if (this.#lost || begins) {
+      // The state behind a first record is known, the one before it is not.
+      if (this.#lost) this.#unchecked += 1
       for (const step of record.steps) onFrame?.({ id: idOf(record, step), position: entry.position, step })
     }
     const finding = damage ?? divergence
@@ -189,16 +205,24 @@ export class ActorReplay {
   }
 
   report(): ReplayReport {
+    const late = this.#begins !== undefined && this.#begins.position > this.#kept ? this.#begins : undefined
+    const divergence = late === undefined ? this.#first : this.#located(late, this.#missingBefore(late), undefined)
     return {
       actor: this.#actor,
       steps: this.#steps,
       appends: this.#appends,
       epochs: this.#epochs.size,
-      mismatches: this.#mismatches,
+      mismatches: this.#mismatches + (late === undefined ? 0 : 1),
       unchecked: this.#unchecked,
       upgraded: this.#upgraded,
-      ...(this.#first !== undefined && { divergence: this.#first }),
+      complete: this.#begins === undefined,
+      firstStep: this.#firstStep,
+      ...(divergence !== undefined && { divergence }),
     }
+  }
+
+  #missingBefore({ position }: JournalEntry): Finding {
+    return this.#damage(this.#kept === 0 ? 'the first record' : `position ${this.#kept}`, `position ${position}`)
   }
 }
 

@@ -35,6 +35,7 @@ export interface ReplaySummary {
   readonly mismatches: number
   readonly unchecked: number
   readonly upgraded: number
+  readonly complete: boolean
 }
 
 export async function replayAll(
@@ -75,5 +76,6 @@ export async function replayAll(
     mismatches: sum(({ mismatches }) => mismatches),
     unchecked: sum(({ unchecked }) => unchecked),
     upgraded: sum(({ upgraded }) => upgraded),
+    complete: actors.every(({ complete }) => complete),
   }
 }

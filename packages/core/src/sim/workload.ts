@@ -28,6 +28,7 @@ const counter = defineActor(counterSays, {
     },
   ),
   idleAfterMs: 2_000,
+  retention: { steps: 2 },
 })
 
 const accountSays = protocol('account', {
