@@ -10,6 +10,7 @@ import { HASH_VERSION, hashOf, hashOfBytes } from './codec.ts'
 import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES } from './ports.ts'
 import type { Recovered } from './recovery.ts'
 import type { LogTrim } from './retention.ts'
+import type { TreeSeal } from './seal.ts'
 import {
   type Activation,
   type ActorState,
@@ -33,6 +34,7 @@ export interface ActorJournalOptions {
   readonly entropy: Entropy
   readonly onStateSize?: (sizeBytes: number) => void
   readonly trim?: LogTrim
+  readonly seal?: TreeSeal
 }
 
 /** What one append holds. */
@@ -91,13 +93,17 @@ export class ActorJournal {
     this.#o.onStateSize?.(text.length)
     const record = this.#record(entry)
     if (this.#isDue(entry, text.length) || entry.activated !== undefined || entry.leaving) {
-      const bytes = encodeRecord({ ...record, base: 0 }, text)
+      const bytes = this.#encoded({ ...record, base: 0 }, text)
       if (bytes.length <= PAYLOAD_BYTES || this.#base === 0) {
         this.#since = { steps: 0, bytes: 0 }
         return { bytes, carriesState: true }
       }
     }
-    return { bytes: encodeRecord({ ...record, base: this.#base }), carriesState: false }
+    return { bytes: this.#encoded({ ...record, base: this.#base }), carriesState: false }
+  }
+
+  #encoded(record: DraftRecord, state?: string): Uint8Array {
+    return this.#o.seal?.encode(record, state) ?? encodeRecord(record, state)
   }
 
   #isDue({ steps, sizeBytes }: Entry, stateBytes: number): boolean {

@@ -67,6 +67,11 @@ export interface ActorPolicy {
   readonly upgradeEvent?: (event: RecordedEvent, from: number) => RecordedEvent
   /** How much of its log is kept; the newest state always is. @defaultValue all of it, for ever */
   readonly retention?: Retention
+  /**
+   * What its log says is sealed under a key of its own tree, which `destroy(actor, { erase: true })` destroys. Records that are there
+   * already stay as they are. @defaultValue false
+   */
+  readonly encrypted?: boolean
   /** Per source: what a restarted callback or observable does with values that are already recorded. @defaultValue 'restart' */
   readonly resume?: { readonly [src: string]: 'restart' | 'skip' }
 }
@@ -102,6 +107,9 @@ export function defineActor<P extends AnyProtocol, L extends AnyActorLogic>(
   const { intensity = 3, periodMs = 5_000 } = spec.supervision ?? {}
   if (!(intensity >= 0) || !(periodMs > 0)) {
     throw new LogicRefused(`actor '${protocol.type}': supervision needs intensity >= 0 and periodMs > 0`)
+  }
+  if (spec.encrypted === true && spec.persistence === 'volatile') {
+    throw new LogicRefused(`actor '${protocol.type}': a volatile actor has no log that could be encrypted`)
   }
   checkRetention(spec.retention, protocol.type)
   checkLogic(spec.logic, protocol.type)

@@ -6,14 +6,16 @@
  *    two looks are left out. A volatile actor has no log and is looked at every second.
  * 2. With `from` every state from that step on is told, however old. Where retention has removed the beginning, the first state that
  *    is still there says `complete: false`.
- * 3. Where the definition no longer folds what was recorded, states are told again from the next one that the log holds whole.
+ * 3. An actor that was erased ends it with `ActorErased`.
+ * 4. Where the definition no longer folds what was recorded, states are told again from the next one that the log holds whole.
  */
 import type { AnyActorDef } from './actor.ts'
 import type { Address, Subjects } from './address.ts'
 import type { Json } from './codec.ts'
 import { LogicRefused } from './errors.ts'
 import { Fold, stateView } from './fold.ts'
-import type { Clock, Journal } from './ports.ts'
+import type { Clock, Journal, KeyStore } from './ports.ts'
+import { erased, SealReader } from './seal.ts'
 import { decodeRecord, type JournalRecord, type Step } from './step.ts'
 
 export interface ChangesOptions {
@@ -29,6 +31,7 @@ export interface ChangesParts {
   readonly address: Address
   readonly def: AnyActorDef | undefined
   readonly journal: Journal
+  readonly keys?: KeyStore
   readonly subjects: Subjects
   readonly clock: Clock
   /** The present state. */
@@ -73,7 +76,8 @@ async function* looked({ def, journal, subjects, address, clock, look }: Changes
   if (def === undefined) {
     for await (const { bytes } of journal.follow(subjects.history(address), { from: await newest(), signal })) {
       // An activation without steps would make a look that activates again.
-      if (decodeRecord(bytes, address).steps.length > 0) yield await look()
+      const { steps, sealed, activated } = decodeRecord(bytes, address)
+      if (steps.length > 0 || (sealed !== undefined && activated === undefined)) yield await look()
     }
   }
   while (!signal.aborted) {
@@ -88,7 +92,7 @@ async function* looked({ def, journal, subjects, address, clock, look }: Changes
 }
 
 async function* folded(
-  { def, journal, subjects, address }: ChangesParts & { readonly def: AnyActorDef },
+  { def, journal, keys, subjects, address }: ChangesParts & { readonly def: AnyActorDef },
   from: number | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ViewData> {
@@ -96,8 +100,12 @@ async function* folded(
   const start = from === undefined ? await lastState(journal, pattern) : 1
   let fold: Fold | undefined = new Fold(address, def, '')
   let first = true
+  const sealed = new SealReader(keys)
   for await (const { bytes } of journal.follow(pattern, { from: start, signal })) {
-    const record = decodeRecord(bytes, address)
+    const stored = decodeRecord(bytes, address)
+    await sealed.prepare(stored)
+    const record = sealed.open(stored)
+    if (record === undefined) throw erased(address)
     if (first && start > 1) fold = startedFrom(record)
     else if (first && record.prev !== '') {
       fold = startedFrom(record)
@@ -136,8 +144,8 @@ function foldedRecord(fold: Fold, record: JournalRecord): ViewData[] | undefined
 /** Position of the newest whole state. */
 async function lastState(journal: Journal, pattern: string): Promise<number> {
   for await (const head of journal.heads(pattern)) {
-    const { state, base } = decodeRecord(head.bytes)
-    return state === undefined ? base : head.position
+    const { base } = decodeRecord(head.bytes)
+    return base === 0 ? head.position : base
   }
   return 1
 }

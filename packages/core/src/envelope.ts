@@ -116,7 +116,8 @@ export function envelopeIn(value: unknown, to: Address, freshId: () => string): 
 function orderIn(value: unknown): Order | undefined {
   const order = record(value)
   const kind = ORDERS.find((known) => known === order?.['kind'])
-  return kind === undefined ? undefined : { kind, ...optional('reason', text(order?.['reason'])) }
+  const erase = kind === 'destroy' && order?.['erase'] === true && { erase: true as const }
+  return kind === undefined ? undefined : { kind, ...optional('reason', text(order?.['reason'])), ...erase }
 }
 
 /** Encoded data from the wire. A sender of ours has encoded the event; a stock client's plain data is already in that form unless it holds bytes. */

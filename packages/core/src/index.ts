@@ -32,6 +32,7 @@ export { canonical, decode, encode, hashOf, type Json } from './codec.ts'
 export { type Effect, type EffectClass, type EffectContext, effect, type ResourceContext, resource } from './effect.ts'
 export { cryptoEntropy, seededEntropy } from './entropy.ts'
 export * from './errors.ts'
+export { memoryKeys, storedKeys } from './keys.ts'
 export { memory } from './memory/backend.ts'
 export type { EffectOverride, EffectOverrides } from './overrides.ts'
 export type * from './ports.ts'
@@ -63,6 +64,7 @@ export {
 export {
   type Addressed,
   createSystem,
+  type DestroyOptions,
   type GetOptions,
   type OrderOptions,
   type SupervisorRef,

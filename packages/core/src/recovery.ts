@@ -12,6 +12,7 @@ import { LogDamaged, LogUnavailable, StateDiverged } from './errors.ts'
 import { type Divergence, Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
 import type { Journal, JournalEntry } from './ports.ts'
+import { NO_SEAL, type Opener } from './seal.ts'
 import { Settlement } from './settlement.ts'
 import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
 import { upgradedState } from './upgrade.ts'
@@ -54,11 +55,13 @@ export async function recover(
   address: string,
   def: AnyActorDef,
   logicHash: string,
+  seal = NO_SEAL,
 ): Promise<Recovered> {
   const last = await journal.last(subject)
+  await seal.prepare(last && decodeRecord(last.bytes, address))
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
   try {
-    return await recoverFrom(last, journal, subject, address, def, logicHash)
+    return await recoverFrom(last, journal, subject, address, def, logicHash, seal)
   } catch (error) {
     if (!(error instanceof LogDamaged) || (await journal.last(subject))?.position === last.position) throw error
     // Its writer lives, and retention may have removed what was about to be read.
@@ -73,8 +76,9 @@ async function recoverFrom(
   address: string,
   def: AnyActorDef,
   logicHash: string,
+  seal: Opener,
 ): Promise<Recovered> {
-  const record = decodeRecord(last.bytes, address)
+  const record = seal.open(decodeRecord(last.bytes, address))
   const { epoch, writer, kept = 0 } = record
   const unproven = record.activated !== undefined
   const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, kept, unproven }
@@ -83,7 +87,14 @@ async function recoverFrom(
     const { seq, at, host, settlement } = upgradedState(record.state, def)
     return { ...identity, seq, at, base: last.position, host, settlement: new Settlement(settlement) }
   }
-  const fold = await foldFrom(journal, subject, address, { ...identity, record }, new Fold(address, def, logicHash))
+  const fold = await foldFrom(
+    journal,
+    subject,
+    address,
+    { ...identity, record },
+    new Fold(address, def, logicHash),
+    seal,
+  )
   return {
     ...identity,
     seq: fold.seq,
@@ -98,16 +109,21 @@ async function recoverFrom(
  * What can be known of an actor whose state this code cannot reach: its place in the log and what it owes, which need no machine.
  * Enough to refuse everything but a reset.
  */
-export async function recoverWithoutState(journal: Journal, subject: string, address: string): Promise<Recovered> {
+export async function recoverWithoutState(
+  journal: Journal,
+  subject: string,
+  address: string,
+  seal = NO_SEAL,
+): Promise<Recovered> {
   const last = await journal.last(subject)
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
-  const { epoch, writer, base, kept = 0, state } = decodeRecord(last.bytes, address)
+  const { epoch, writer, base, kept = 0, state } = seal.open(decodeRecord(last.bytes, address))
   let settlement = new Settlement()
   let [seq, at] = [0, 0]
   let found = false
   for await (const entry of journal.read(subject, { from: state === undefined ? base : last.position })) {
     if (entry.position > last.position) break
-    const record = decodeRecord(entry.bytes, address)
+    const record = seal.open(decodeRecord(entry.bytes, address))
     if (!found) {
       if (record.state === undefined) break
       found = true
@@ -145,6 +161,7 @@ async function foldFrom(
   address: string,
   newest: { readonly position: number; readonly prev: string; readonly record: JournalRecord },
   fold: Fold,
+  seal: Opener,
 ): Promise<Fold> {
   const { base } = newest.record
   const damaged = (what: string) => new LogDamaged(`'${address}': ${what}`, { address })
@@ -152,7 +169,7 @@ async function foldFrom(
   let prev: string | undefined
   for await (const entry of journal.read(subject, { from: base })) {
     if (entry.position > newest.position) break // appended since: the next append will tell
-    const record = decodeRecord(entry.bytes, address)
+    const record = seal.open(decodeRecord(entry.bytes, address))
     if (prev === undefined && entry.position !== base) throw damaged(`position ${base} is missing`)
     if (prev !== undefined && record.prev !== prev) throw damaged(`the chain breaks at position ${entry.position}`)
     tail.push(record)

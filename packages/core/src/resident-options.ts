@@ -7,6 +7,7 @@ import type { TroupeError } from './errors.ts'
 import type { Clock, Entropy, Journal, Mail } from './ports.ts'
 import type { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
+import type { TreeSeal } from './seal.ts'
 import type { OpenSend } from './settlement.ts'
 import type { Activation } from './step.ts'
 
@@ -39,6 +40,8 @@ export interface ResidentOptions {
   readonly onActive?: () => void
   /** For a type with a retention. */
   readonly trim?: LogTrim
+  /** Seals and opens the records of an encrypted tree. */
+  readonly seal?: TreeSeal
   /** How large the state is that was written last, as text. */
   readonly onStateSize?: (sizeBytes: number) => void
   /** The nodes that announce this logic for the actor's type. */

@@ -37,7 +37,15 @@ async function stage(retention: Retention, epoch = 1, journal = {}): Promise<Sta
   const below = { purge: (of: string, position: number) => connection.journal.purge(of, position), ...journal }
   const trimmed = { read: (of: string) => connection.journal.read(of), ...below }
   const whole = { ...journalOf(here), ...trimmed }
-  const trim = new LogTrim({ address: 'tally/k', subject, retention, journal: whole, clock, onLog })
+  const trim = new LogTrim({
+    address: 'tally/k',
+    subject,
+    retention,
+    journal: whole,
+    clock,
+    open: (record) => record,
+    onLog,
+  })
   return new Stage({ def: tally, ...here, epoch, trim }).activate()
 }
 

@@ -43,6 +43,7 @@ export interface LogTrimOptions {
   readonly retention: Retention
   readonly journal: Journal
   readonly clock: Clock
+  readonly open: (record: JournalRecord) => JournalRecord
   readonly onLog: (text: string, data: object) => void
 }
 
@@ -100,7 +101,7 @@ export class LogTrim {
   }
 
   async #look(base: number, newest: number): Promise<void> {
-    const { address, subject, retention, journal, clock } = this.#o
+    const { address, subject, retention, journal, clock, open } = this.#o
     const { steps = Number.POSITIVE_INFINITY, ageMs = Number.POSITIVE_INFINITY } = retention
     const now = clock.now()
     const leaves = ({ seq, at }: Step) => seq <= newest - steps || at < now - ageMs
@@ -109,7 +110,7 @@ export class LogTrim {
     for await (const entry of journal.read(subject)) {
       if (entry.position > base) break
       first ??= entry.position
-      const record = decodeRecord(entry.bytes, address)
+      const record = open(decodeRecord(entry.bytes, address))
       if (record.state !== undefined) begins = { position: entry.position, seq: firstSeq(record) }
       if (record.steps.length > 0 && !record.steps.every(leaves)) break
     }

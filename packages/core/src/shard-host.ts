@@ -16,18 +16,29 @@ import type { Transport } from './asker.ts'
 import type { Route } from './askers.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import { hashOf, type Json } from './codec.ts'
-import { type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
+import { asDeadLetter, type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
-import { InvalidEvent, Moved, RetryWindowPassed, type TroupeError, TypeNotServed, toWire } from './errors.ts'
+import {
+  InvalidEvent,
+  LogicRefused,
+  LogUnavailable,
+  Moved,
+  RetryWindowPassed,
+  type TroupeError,
+  TypeNotServed,
+  toWire,
+} from './errors.ts'
+import { lettersIn } from './letter.ts'
 import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
-import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
+import type { BusMessage, Clock, Connection, Entropy, JournalEntry, KeyStore, Subscription, Timer } from './ports.ts'
 import { Residency, type ResidencyCap } from './residency.ts'
 import { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
+import { TreeSeal } from './seal.ts'
 import type { OpenSend } from './settlement.ts'
 import { ShardMap } from './shard-map.ts'
-import { type Activation, decodeRecord } from './step.ts'
+import { type Activation, decodeRecord, type JournalRecord } from './step.ts'
 import { Resident } from './turn.ts'
 import { isJson, jsonHeaders, packWire } from './wire.ts'
 
@@ -43,6 +54,7 @@ export interface ShardHostOptions {
   readonly runtime: EffectRuntime
   readonly activation: Activation
   readonly residency: ResidencyCap
+  readonly keys: KeyStore
   /** Whether the lease still stands. */
   readonly valid: () => boolean
   readonly onDoubt: (shard: ShardName) => void
@@ -268,7 +280,31 @@ export class ShardHost {
     if (!this.holds(envelope.to) || !this.#o.valid()) {
       return refuse(new Moved(`the shard of '${envelope.to}' is not here now`))
     }
-    this.#resident(envelope.to, envelope.cause)?.receive(envelope, route, sizeBytes)
+    const erases = envelope.kind === 'operator' && envelope.order.erase === true
+    if (erases && this.#o.defs.get(splitAddress(envelope.to).type)?.encrypted !== true) {
+      return refuse(
+        new LogicRefused(`'${envelope.to}' is not encrypted: without a key of its own its log cannot be erased`),
+      )
+    }
+    const told = erases ? this.#erasing(envelope.to, route) : route
+    this.#resident(envelope.to, envelope.cause)?.receive(envelope, told, sizeBytes)
+  }
+
+  /** An order to erase is answered when the key is gone: from the log by its tombstone, from memory with its actor. */
+  #erasing(address: Address, route: Route): Route {
+    return (answer) => {
+      if (!answer.ok) return route(answer.error.code === 'ActorErased' ? { v: 1, ok: true, value: null } : answer)
+      void this.#o.keys.destroy(address).then(
+        () => {
+          this.#residents.get(address)?.stop()
+          route(answer)
+        },
+        (error: unknown) => {
+          const why = `'${address}' is destroyed, its key perhaps not; erase it again`
+          route({ v: 1, ok: false, error: toWire(new LogUnavailable(why, {}, error)) })
+        },
+      )
+    }
   }
 
   #resident(address: Address, cause: EnvelopeCause): Resident | undefined {
@@ -277,19 +313,22 @@ export class ShardHost {
     const { type } = splitAddress(address)
     const def = this.#o.defs.get(type)
     const shard = this.shardOf(address)
-    const open = this.#shards.get(shard)
-    if (def === undefined || open === undefined) return undefined
+    const held = this.#shards.get(shard)
+    if (def === undefined || held === undefined) return undefined
     const { connection, subjects, clock, entropy, runtime, activation, onLog, onDoubt } = this.#o
     const subject = subjects.journal(shard, address)
     const { journal } = connection
-    const { retention } = def
+    const { retention, encrypted: seals = false } = def
+    const seal = new TreeSeal({ address, keys: this.#o.keys, entropy, seals })
+    const open = (record: JournalRecord) => seal.open(record)
     const resident: Resident = new Resident({
       address,
       def,
       logicHash: this.#logicHashes.get(type) ?? '',
-      epoch: open.epoch,
+      epoch: held.epoch,
       subject,
-      ...(retention && { trim: new LogTrim({ address, subject, retention, journal, clock, onLog }) }),
+      ...(def.persistence !== 'volatile' && { seal }),
+      ...(retention && { trim: new LogTrim({ address, subject, retention, journal, clock, open, onLog }) }),
       activation: { ...activation, at: clock.now(), version: def.version ?? 1 },
       journal,
       clock,
@@ -314,14 +353,15 @@ export class ShardHost {
           this.#residents.delete(address)
           this.#residency.gone(address)
         }
+        if (why.code === 'ActorErased') return void this.#buryMail(address, why)
         if (why.code !== 'Moved' && why.code !== 'SystemStopped')
           onLog('actor lost', { address, code: why.code, why: why.message })
         // What came while it left would wait for the next list.
         if (why.code === 'Moved' && !fenced) this.#room.announce(address)
         if (fenced) onDoubt(shard)
-        if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, open)
+        if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, held)
         else if (why.code !== 'Moved' && why.code !== 'SystemStopped' && def.persistence !== 'volatile')
-          this.#takeUpLater(address, open)
+          this.#takeUpLater(address, held)
       },
     })
     this.#residents.set(address, resident)
@@ -377,6 +417,24 @@ export class ShardHost {
   #wake(address: Address): Resident | undefined {
     if (!this.#o.valid() || !this.#o.defs.has(splitAddress(address).type)) return undefined
     return this.#resident(address, { correlation: `mail:${address}`, causation: `mail:${address}` })
+  }
+
+  /** An erased actor takes nothing any more: what lies in its mail would be announced for ever. */
+  async #buryMail(address: Address, error: TroupeError): Promise<void> {
+    const { connection, subjects, clock, onLog } = this.#o
+    const { mail } = connection
+    try {
+      const subject = subjects.mail(this.shardOf(address), address)
+      for await (const entry of mail.read(subject)) {
+        for (const letter of lettersIn(entry, address, mail.streamId)) {
+          const dead = asDeadLetter(address, { letter, error, attempts: 0 }, clock.now())
+          if (!(await this.#bury(dead.letter, dead.id))) return
+        }
+        await mail.purge(subject, entry.position)
+      }
+    } catch (failure) {
+      onLog('the mail of an erased actor could not be buried', { actor: address, error: String(failure) })
+    }
   }
 
   #publish(reply: string | undefined, answer: WireAnswer, asJson: boolean): void {

@@ -7,10 +7,11 @@
  * 3. The identity of an append is (actor, epoch, seq, writer); `writer` is 128 random bits per activation.
  * 4. `state` is the whole state after the last step, `hash` its canonical hash. A record without `state` names the record
  *    to fold from: `base`, a journal position.
- * 5. `kept` says where the log begins by now (`retention.ts`): entries below that position may be gone, no others.
+ * 5. A sealed record keeps its steps, its state and the plain hash in `sealed` (`seal.ts`); its own `hash` is keyed.
+ * 6. `kept` says where the log begins by now (`retention.ts`): entries below that position may be gone, no others.
  */
 
-import { HASH_VERSION, type Json } from './codec.ts'
+import type { Json } from './codec.ts'
 import type { EffectClass } from './effect.ts'
 import { LogDamaged, UnsupportedVersion, type WireError } from './errors.ts'
 import type { Input, Made } from './input.ts'
@@ -20,6 +21,8 @@ import type { Decision } from './supervision.ts'
 import type { Draw } from './tape.ts'
 
 export const RECORD_VERSION = 1
+/** The hash of a sealed record. */
+export const KEYED_HASH_VERSION = 2
 
 /** `type/key#epoch:seq` */
 export type StepId = string
@@ -145,6 +148,8 @@ export interface JournalRecord {
   readonly activated?: Activation
   readonly steps: readonly Step[]
   readonly state?: ActorState
+  /** Base64 of nonce, sealed text and tag; `steps` is empty then. */
+  readonly sealed?: string
   /** 0 when this record carries the state itself. */
   readonly base: number
   readonly kept?: number
@@ -186,9 +191,9 @@ export function decodeRecord(bytes: Uint8Array, actor?: string): JournalRecord {
   }
   const hashVersion =
     typeof value === 'object' && value !== null && 'hashVersion' in value ? value.hashVersion : undefined
-  if (typeof hashVersion === 'number' && hashVersion > HASH_VERSION) {
+  if (typeof hashVersion === 'number' && hashVersion > KEYED_HASH_VERSION) {
     throw new UnsupportedVersion(
-      `state hash ${hashVersion} is newer than this runtime's ${HASH_VERSION}; upgrade the node`,
+      `state hash ${hashVersion} is newer than this runtime's ${KEYED_HASH_VERSION}; upgrade the node`,
       {
         version: hashVersion,
       },
@@ -201,7 +206,7 @@ export function decodeRecord(bytes: Uint8Array, actor?: string): JournalRecord {
 }
 
 /** The store checks nothing, so the identity fields are checked here; the rest is guarded by `hash` and `prev`. */
-function isRecord(value: unknown): value is JournalRecord {
+export function isRecord(value: unknown): value is JournalRecord {
   if (typeof value !== 'object' || value === null) return false
   const has = (name: string, type: string) => typeof Reflect.get(value, name) === type
   const texts = ['actor', 'writer', 'prev', 'logic', 'hash'].every((name) => has(name, 'string'))

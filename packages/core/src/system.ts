@@ -19,6 +19,7 @@ import type { Effect } from './effect.ts'
 import { cryptoEntropy } from './entropy.ts'
 import { dataIn, decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
 import { ActorDone, InvalidAddress, LogicRefused, SystemStopped } from './errors.ts'
+import { storedKeys } from './keys.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
 import { serveMicro } from './micro-service.ts'
@@ -26,7 +27,7 @@ import { agreeOnNamespace, type NamespaceRecord, readNamespace } from './namespa
 import { nodeService } from './node-service.ts'
 import { Outbox } from './outbox.ts'
 import { type EffectOverrides, Overrides } from './overrides.ts'
-import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
+import type { Backend, Clock, Connection, Durability, Entropy, KeyStore, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
 import { ActorRef, type Ref, type RefOptions } from './ref.ts'
 import type { ResidencyCap } from './residency.ts'
@@ -65,6 +66,8 @@ export interface SystemOptions {
   readonly leaseMs?: number
   /** What this node keeps in memory of its journaled actors; those that have rested longest leave it. */
   readonly residency?: ResidencyCap
+  /** Where the keys of encrypted actors are. @defaultValue the store of the backend: `keys.ts` says what that protects */
+  readonly keys?: KeyStore
   /** Version of your application, recorded with every activation. @defaultValue 'unknown' */
   readonly app?: string
   /**
@@ -95,6 +98,14 @@ export interface OrderOptions {
   readonly reason?: string
   /** @defaultValue 5_000 */
   readonly timeoutMs?: number
+}
+
+export interface DestroyOptions extends OrderOptions {
+  /**
+   * The key of its log is destroyed too: nobody can read it any more, and its address is never used again (`ActorErased`). For
+   * encrypted types only.
+   */
+  readonly erase?: boolean
 }
 
 export interface SupervisorRef<C extends SupervisedSet> extends Addressed {
@@ -132,7 +143,7 @@ export interface System extends AsyncDisposable {
   /** As `start`, and an actor that has not ended begins its effects again. */
   restart(actor: Addressed, options?: OrderOptions): Promise<void>
   reset(actor: Addressed, options?: OrderOptions): Promise<void>
-  destroy(actor: Addressed, options?: OrderOptions): Promise<void>
+  destroy(actor: Addressed, options?: DestroyOptions): Promise<void>
   /** Nodes, their shards, the actors in their memory and the children of those, as they are now. */
   actors(options?: { readonly timeoutMs?: number }): Promise<ClusterTree>
   /** What happens to an actor's life: started, failed and what became of it, moved, ended. From its log, from now on. */
@@ -175,7 +186,22 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
         ? await agreeOnNamespace(connection.store, connection.journal.streamId, hosted, shards)
         : ((await readNamespace(connection.store)) ?? { v: 1, streamId: '', groups: { main: shards }, types: {} })
     const effects = new Overrides(options.effects)
-    const parts = { node, app, defs, registry, connection, record, leaseMs, residency, effects, onLog, clock, entropy }
+    const keys = options.keys ?? storedKeys(connection.store)
+    const parts = {
+      node,
+      app,
+      defs,
+      registry,
+      connection,
+      record,
+      leaseMs,
+      residency,
+      keys,
+      effects,
+      onLog,
+      clock,
+      entropy,
+    }
     system = new RunningSystem(parts)
     await system.join()
     return system
@@ -204,6 +230,7 @@ interface Parts {
   readonly record: NamespaceRecord
   readonly leaseMs: number
   readonly residency: ResidencyCap
+  readonly keys: KeyStore
   readonly effects: Overrides
   readonly onLog: (text: string, data: object) => void
   readonly clock: Clock
@@ -233,7 +260,7 @@ class RunningSystem implements System {
   #drained: Promise<void> | undefined
 
   constructor(parts: Parts) {
-    const { node, app, connection, record, clock, entropy, effects, defs, residency, onLog } = parts
+    const { node, app, connection, record, clock, entropy, effects, defs, residency, keys, onLog } = parts
     this.#parts = parts
     this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
@@ -264,7 +291,7 @@ class RunningSystem implements System {
       entropy,
       effects,
       lives: {
-        watch: (address, options) => watchLife(connection.journal, this.#subjects, address, options),
+        watch: (address, options) => watchLife(connection.journal, this.#subjects, address, options, keys),
         order: async (to, order, call) => {
           await this.#asker.ask({ to, event: null, order, ...call })
         },
@@ -284,6 +311,7 @@ class RunningSystem implements System {
       runtime: this.runtime,
       activation: this.#activation,
       residency,
+      keys,
       valid: () => this.#membership?.valid ?? false,
       onDoubt: (shard) => void this.#membership?.doubt(shard),
       servedBy: (type, logic) => this.#membership?.servedBy(type, logic) ?? [],
@@ -407,7 +435,7 @@ class RunningSystem implements System {
   }
 
   watch(actor: Addressed, options: WatchOptions = {}): AsyncIterable<LifeFact> {
-    return watchLife(this.connection.journal, this.#subjects, actor.address, options)
+    return watchLife(this.connection.journal, this.#subjects, actor.address, options, this.#parts.keys)
   }
 
   start(actor: Addressed, options?: OrderOptions): Promise<void> {
@@ -422,20 +450,25 @@ class RunningSystem implements System {
     return this.#order('reset', actor, options)
   }
 
-  destroy(actor: Addressed, options?: OrderOptions): Promise<void> {
-    return this.#order('destroy', actor, options)
+  destroy(actor: Addressed, { erase = false, ...options }: DestroyOptions = {}): Promise<void> {
+    return this.#order('destroy', actor, options, erase)
   }
 
   deadLetters(type?: string): AsyncIterable<DeadLetter> {
     return readDeadLetters(this.connection.mail, this.#subjects, type)
   }
 
-  async #order(kind: Order['kind'], actor: Addressed, { timeoutMs = 5_000, reason }: OrderOptions = {}): Promise<void> {
+  async #order(
+    kind: Order['kind'],
+    actor: Addressed,
+    { timeoutMs = 5_000, reason }: OrderOptions = {},
+    erase = false,
+  ): Promise<void> {
     const correlation = this.#newId()
     await this.#asker.ask({
       to: actor.address,
       event: null,
-      order: { kind, ...(reason !== undefined && { reason }) },
+      order: { kind, ...(reason !== undefined && { reason }), ...(erase && { erase }) },
       cause: { correlation, causation: `operator:${correlation}` },
       timeoutMs,
     })
@@ -462,6 +495,7 @@ class RunningSystem implements System {
         return bus.subscribe(...given)
       },
       journal: this.connection.journal,
+      keys: this.#parts.keys,
       subjects: this.#subjects,
       clock,
       ...more,

@@ -158,15 +158,15 @@ export class Resident {
   }
 
   async #recover(): Promise<void> {
-    const { address, def, journal, subject, epoch, logicHash } = this.#o
+    const { address, def, journal, subject, epoch, logicHash, seal } = this.#o
     if (def.persistence === 'volatile') return
     let found: Recovered
     try {
-      found = await recover(journal, subject, address, def, logicHash)
+      found = await recover(journal, subject, address, def, logicHash, seal)
       this.#maker.resumeFrom(found)
     } catch (error) {
       if (!(error instanceof StateDiverged) && !(error instanceof LogicRefused)) throw error
-      found = await recoverWithoutState(journal, subject, address)
+      found = await recoverWithoutState(journal, subject, address, seal)
       this.#maker.resumeFrom(found, true)
       this.#diverged = divergence(address, error, this.#o.servedBy)
       this.#o.onLog('state diverged', { actor: address, why: error.message, ...error.details })

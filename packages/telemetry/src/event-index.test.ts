@@ -186,3 +186,15 @@ test('index/3: a log whose beginning retention has removed is not complete', asy
   expect(await cut.update(reader.journal, subjects)).toMatchObject({ complete: false, unreadable: 0 })
   expect(cut.events({ actor: 'work/w1' })[0]?.seq).toBeGreaterThan(1)
 })
+
+test('index/3: sealed records are not indexed, and that the answer is not complete is said', async () => {
+  const secret = protocol('secret', { events: { note: z.object({}) } })
+  const def = defineActor(secret, { encrypted: true, logic: secret.handlers({}, { note: () => ({}) }) })
+  const backend = memory()
+  await using system = await createSystem({ actors: [def], backend, shards: 4 })
+  await system.get(def, 's').ask({ type: 'note' })
+  const index = openEventIndex(':memory:')
+  const state = await index.update(system.connection.journal, subjects)
+  expect(state).toMatchObject({ complete: false, unreadable: 0 })
+  expect(index.events({ actor: 'secret/s' })).toEqual([])
+})

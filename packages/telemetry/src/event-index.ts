@@ -6,14 +6,15 @@
  * 1. Rows and cursor change in one transaction, and only from the cursor that the writer started at: two processes on one file
  *    never leave a gap.
  * 2. A cursor {streamId, position, hash} that the journal does not confirm, or another schema, means: built again from nothing.
- * 3. A journal whose first entry is gone, or the first steps of one of its actors (retention), is answered with `complete: false`.
+ * 3. A journal whose first entry is gone, or the first steps of one of its actors (retention), is answered with `complete: false`. So
+ *    is one with sealed records: they are not indexed, for an index would outlive an erased key.
  * 4. Entries that cannot be read are skipped and counted (`unreadable`), so one damaged record does not hide the others.
  */
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Journal, JournalEntry, Subjects } from '@troupe/core'
-import { hashOfBytes } from '@troupe/core/replay'
+import { decodeRecord, hashOfBytes } from '@troupe/core/replay'
 import { eventsOf, type LoggedEvent, type WriterNodes } from './logged-event.ts'
 import {
   type ActorSummary,
@@ -141,7 +142,7 @@ export class EventIndex {
       for (const entry of entries) {
         const events = this.#read(entry)
         if (events === undefined) unreadable += 1
-        else complete = this.#take(events) && complete
+        else complete = this.#take(events) && !isSealed(entry, events) && complete
       }
       const next = {
         streamId: from.streamId,
@@ -259,6 +260,10 @@ export class EventIndex {
     if (known === undefined) this.#statements.set(sql, statement)
     return statement.all(...values)
   }
+}
+
+function isSealed(entry: JournalEntry, events: readonly LoggedEvent[]): boolean {
+  return events.length === 0 && decodeRecord(entry.bytes).sealed !== undefined
 }
 
 function valuesOf(event: LoggedEvent): (string | number | null)[] {

@@ -15,6 +15,7 @@ import { hashOf, hashOfBytes, type Json } from '../codec.ts'
 import { type DivergenceCause, Fold, plain } from '../fold.ts'
 import type { LogicHost } from '../logic-host.ts'
 import type { JournalEntry } from '../ports.ts'
+import { SealReader } from '../seal.ts'
 import { eventType } from '../settlement.ts'
 import { logicHash } from '../shard-host.ts'
 import { type Activation, decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
@@ -46,8 +47,10 @@ export interface ReplayReport {
   readonly unchecked: number
   /** Appends of an older version of the definition: folded through its upgrades, with no hash to compare. */
   readonly upgraded: number
-  /** False when retention has removed steps before the first one that is here. */
+  /** False when retention has removed steps before the first one that is here, or the actor was erased. */
   readonly complete: boolean
+  /** The actor was erased: its sealed steps cannot be read by anybody. */
+  readonly erased?: true
   /** Number of the first step that is here; 0 when none is. */
   readonly firstStep: number
   /** The first one. */
@@ -70,6 +73,8 @@ export class ActorReplay {
   readonly #actor: Address
   readonly #fold: Fold
   readonly #epochs = new Set<number>()
+  readonly #sealed: SealReader
+  #erased = false
   #prev = ''
   #epoch = 0
   #activation: Activation | undefined
@@ -86,8 +91,10 @@ export class ActorReplay {
   #kept = 0
   #first: ReplayDivergence | undefined
 
-  constructor(actor: Address, def: AnyActorDef) {
+  /** @param sealed prepared for what is fed, where records are sealed */
+  constructor(actor: Address, def: AnyActorDef, sealed = new SealReader()) {
     this.#actor = actor
+    this.#sealed = sealed
     this.#fold = new Fold(actor, def, logicHash(def))
   }
 
@@ -98,7 +105,10 @@ export class ActorReplay {
     this.#prev = hashOfBytes(entry.bytes)
     let record: JournalRecord
     try {
-      record = decodeRecord(entry.bytes, this.#actor)
+      const stored = decodeRecord(entry.bytes, this.#actor)
+      const opened = this.#sealed.open(stored)
+      if (opened === undefined) return this.#passErased(entry, stored, before)
+      record = opened
     } catch (error) {
       this.#lost = true
       this.#note(entry, this.#damage('a record of this actor', reasonOf(error)))
@@ -126,9 +136,20 @@ export class ActorReplay {
     this.#epoch = record.epoch
   }
 
+  /** The chain is all that can be judged of it. */
+  #passErased(entry: JournalEntry, record: JournalRecord, before: string): void {
+    this.#erased = this.#lost = true
+    this.#epochs.add(record.epoch)
+    if (before === '' && record.prev !== '') this.#begins = entry
+    else if (record.prev !== before) this.#note(entry, this.#damage(before, record.prev))
+    this.#kept = record.kept ?? this.#kept
+    this.#epoch = record.epoch
+  }
+
   /** Forgets what was folded and goes on from a recorded state; entries must be fed from the next one on. */
   startAfter(entry: JournalEntry): void {
-    const record = decodeRecord(entry.bytes, this.#actor)
+    const stored = decodeRecord(entry.bytes, this.#actor)
+    const record = this.#sealed.open(stored) ?? stored
     this.#prev = hashOfBytes(entry.bytes)
     this.#epoch = record.epoch
     this.#resynchronise(record)
@@ -215,7 +236,8 @@ export class ActorReplay {
       mismatches: this.#mismatches + (late === undefined ? 0 : 1),
       unchecked: this.#unchecked,
       upgraded: this.#upgraded,
-      complete: this.#begins === undefined,
+      complete: this.#begins === undefined && !this.#erased,
+      ...(this.#erased && { erased: true as const }),
       firstStep: this.#firstStep,
       ...(divergence !== undefined && { divergence }),
     }
