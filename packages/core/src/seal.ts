@@ -81,7 +81,7 @@ export class TreeSeal implements Opener {
 
   /** The record as it was before it was sealed. @throws LogDamaged for one that was not sealed like this under this key */
   open(record: JournalRecord): JournalRecord {
-    return record.sealed === undefined ? record : opened(record, record.sealed, this.#key)
+    return openedWith(this.#key, record)
   }
 }
 
@@ -134,12 +134,14 @@ export class SealReader {
     if (record.sealed === undefined) return record
     const key = this.#found.get(record.actor)
     if (key === 'destroyed') return undefined
-    return key === undefined ? NO_SEAL.open(record) : opened(record, record.sealed, key)
+    return key === undefined ? NO_SEAL.open(record) : openedWith(key, record)
   }
 }
 
-function opened(record: JournalRecord, sealed: string, key: Uint8Array | undefined): JournalRecord {
-  const { sealed: _, ...head } = record
+/** @throws LogDamaged */
+export function openedWith(key: Uint8Array | undefined, record: JournalRecord): JournalRecord {
+  const { sealed, ...head } = record
+  if (sealed === undefined) return record
   const damaged = (why: string, cause?: unknown) =>
     new LogDamaged(`a sealed record of '${record.actor}' ${why}`, { actor: record.actor }, cause)
   if (key === undefined) throw damaged('stands before any that told of a key')

@@ -58,6 +58,7 @@ const account = defineActor(accountSays, {
     },
   }),
   idleAfterMs: 2_000,
+  encrypted: true,
 })
 
 const flakySays = protocol('flaky', {

@@ -6,7 +6,9 @@
  * 3. Nothing of a world is left in the process when `run` has resolved.
  */
 import type { AnyActorDef } from '../actor.ts'
+import type { KeyStore } from '../ports.ts'
 import type { ResidencyCap } from '../residency.ts'
+import { openedWith } from '../seal.ts'
 import { createSystem, type System } from '../system.ts'
 import { SimServer, type SimServerOptions } from './backend.ts'
 import { checkCalls } from './call-check.ts'
@@ -81,6 +83,8 @@ export class World {
   readonly #clients: Host[]
   /** Nodes whose guest is at work. */
   readonly #guests = new Set<SimProcess>()
+  /** The ledger reads what is sealed with the keys of the nodes. */
+  readonly #keys = new Map<string, Uint8Array>()
   #disturbed = true
   #lives = 0
   #kills = 0
@@ -89,7 +93,7 @@ export class World {
     this.#o = options
     const { seed, faults, onTrace, wrap } = options
     this.#scheduler = new Scheduler({ seed, faults, ...(onTrace && { onTrace }) })
-    this.ledger = new Ledger(this.#scheduler)
+    this.ledger = new Ledger(this.#scheduler, (record) => openedWith(this.#keys.get(record.actor), record))
     this.#defs = options.actors(this.ledger)
     this.#server = new SimServer({ scheduler: this.#scheduler, witness: this.ledger, ...(wrap && { wrap }) })
     this.#nodes = this.#hosts('n', options.nodes)
@@ -205,7 +209,8 @@ export class World {
       const onLog = (text: string, data: object) =>
         this.#scheduler.note(`${name} says: ${text} ${JSON.stringify(data)}`)
       const { clock } = process
-      createSystem({ node: name, actors, backend, shards, leaseMs, residency, clock, entropy, onLog }).then(
+      const keys = keysIn(this.#keys)
+      createSystem({ node: name, actors, backend, shards, leaseMs, residency, keys, clock, entropy, onLog }).then(
         (system) => {
           host.system = system
           if (isNode && guest !== undefined) this.#welcome(process, system, guest)
@@ -264,4 +269,16 @@ function catchEscapes(report: (error: unknown) => void): () => void {
 
 function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+function keysIn(keys: Map<string, Uint8Array>): KeyStore {
+  return {
+    find: async (address) => keys.get(address),
+    create: async (address, key) => {
+      if (keys.has(address)) return false
+      keys.set(address, key)
+      return true
+    },
+    destroy: () => Promise.reject(new Error('nothing is erased in a simulation')),
+  }
 }
