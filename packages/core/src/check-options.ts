@@ -44,3 +44,14 @@ function isDefinition(given: unknown): boolean {
   const { protocol } = given
   return typeof protocol === 'object' && protocol !== null && 'type' in protocol && typeof protocol.type === 'string'
 }
+
+/** @throws LogicRefused for two of one type */
+export function definitionsByType(actors: readonly AnyActorDef[]): ReadonlyMap<string, AnyActorDef> {
+  const defs = new Map<string, AnyActorDef>()
+  for (const def of actors) {
+    const { type } = def.protocol
+    if (defs.has(type)) throw new LogicRefused(`two definitions of actor type '${type}' were given to one system`)
+    defs.set(type, def)
+  }
+  return defs
+}

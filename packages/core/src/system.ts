@@ -4,12 +4,12 @@
  * Owns the connection and everything that runs on it; `stop` leaves nothing behind. Two systems in one process share nothing
  * unless they are given the same backend.
  */
-import { createRequire } from 'node:module'
 import type { AnyActorLogic } from 'xstate'
+import { activationFacts } from './activation-facts.ts'
 import type { ActorDef, AnyActorDef } from './actor.ts'
 import { type Address, addressOf, type ShardName, Subjects, splitAddress } from './address.ts'
 import { Asker, type Transport } from './asker.ts'
-import { checkOptions } from './check-options.ts'
+import { checkOptions, definitionsByType } from './check-options.ts'
 import { realClock } from './clock.ts'
 import { type ClusterTree, readClusterTree } from './cluster-tree.ts'
 import { decode, hashOf } from './codec.ts'
@@ -209,16 +209,6 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
     await (system?.stop() ?? connection.close())
     throw error
   }
-}
-
-function definitionsByType(actors: readonly AnyActorDef[]): ReadonlyMap<string, AnyActorDef> {
-  const defs = new Map<string, AnyActorDef>()
-  for (const def of actors) {
-    const { type } = def.protocol
-    if (defs.has(type)) throw new LogicRefused(`two definitions of actor type '${type}' were given to one system`)
-    defs.set(type, def)
-  }
-  return defs
 }
 
 interface Parts {
@@ -605,21 +595,4 @@ function shardMapOf({ types, groups }: NamespaceRecord): ShardMap {
 /** A cheap upper estimate, for the mailbox bound of messages that never became bytes. */
 function sizeOf(envelope: Envelope): number {
   return envelope.kind === 'event' ? 128 + JSON.stringify(envelope.event).length : 128
-}
-
-function activationFacts(node: string, app: string, clock: Clock): Activation {
-  const require = createRequire(import.meta.url)
-  const versionOf = (file: string): string => {
-    const found: unknown = require(file)
-    return typeof found === 'object' && found !== null && 'version' in found ? String(found.version) : 'unknown'
-  }
-  return {
-    node,
-    pid: process.pid,
-    at: clock.now(),
-    app,
-    runtime: versionOf('../package.json'),
-    xstate: versionOf('xstate/package.json'),
-    nodejs: process.version,
-  }
 }
