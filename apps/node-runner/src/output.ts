@@ -43,7 +43,7 @@ export function answer<T>(
   else for (const line of lines()) print(line)
   if (isComplete(state)) return
   const why = [
-    ...(state.complete ? [] : ['the beginning of the log is gone']),
+    ...(state.complete ? [] : ['the beginning of the log or of an actor in it is gone, or an actor is encrypted']),
     ...(state.unreadable === 0 ? [] : [`${state.unreadable} entries are no records of ours`]),
   ]
   process.stderr.write(`warning: this answer is not complete: ${why.join(', ')}\n`)

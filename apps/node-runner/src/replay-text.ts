@@ -20,7 +20,7 @@ const CAUSES: { readonly [cause in ReplayDivergence['cause']]: { readonly means:
   },
   'machine-changed': {
     means: 'the definition of the machine is not the recorded one',
-    todo: 'replay with the code of then (git), or give the definition a new `version` with an `upgrade`',
+    todo: 'replay with the code of then (git), or give the definition a new `version` with `upgrade` and `upgradeEvent`',
   },
   'unrecorded-entropy': {
     means: 'the step drew another number of random values than it had recorded',
@@ -37,9 +37,10 @@ const CAUSES: { readonly [cause in ReplayDivergence['cause']]: { readonly means:
 }
 
 export function reportText(report: ReplayReport): string[] {
-  const { actor, steps, appends, epochs, mismatches, unchecked, divergence } = report
-  const what = `${actor}: ${count(steps, 'step')} in ${count(appends, 'append')}, ${count(epochs, 'epoch')}`
-  if (divergence === undefined) return [`${what}: every state hash matched`]
+  const { actor, steps, appends, epochs, mismatches, unchecked, upgraded, complete, firstStep, divergence } = report
+  const from = complete ? '' : ` from step ${firstStep} on (its retention has removed those before)`
+  const what = `${actor}: ${count(steps, 'step')}${from} in ${count(appends, 'append')}, ${count(epochs, 'epoch')}`
+  if (divergence === undefined) return [`${what}: every state hash matched${upgradedText(upgraded)}`]
   const left = unchecked === 0 ? '' : `, ${unchecked} could not be judged`
   return [
     `${what}: ${count(mismatches, 'append')} differ${mismatches === 1 ? 's' : ''}${left}`,
@@ -47,10 +48,18 @@ export function reportText(report: ReplayReport): string[] {
   ]
 }
 
+/** Those have no hash to match. */
+function upgradedText(appends: number): string {
+  return appends === 0 ? '' : `; ${count(appends, 'append')} of an older version went through its upgrades`
+}
+
 export function summaryText(summary: ReplaySummary): string[] {
-  const { actors, skipped, steps, appends, mismatches, unchecked } = summary
+  const { actors, skipped, steps, appends, mismatches, unchecked, upgraded } = summary
   const left = unchecked === 0 ? '' : `, ${count(unchecked, 'append')} could not be judged`
-  const verdict = mismatches + unchecked === 0 ? 'every state hash matched' : `${mismatches} mismatches${left}`
+  const verdict =
+    mismatches + unchecked === 0
+      ? `every state hash matched${upgradedText(upgraded)}`
+      : `${mismatches} mismatches${left}`
   return [
     ...actors.filter((report) => report.divergence !== undefined).flatMap(reportText),
     ...skipped.map((one) => `skipped ${count(one.actors, 'actor')} of type ${one.type}: ${one.reason}`),

@@ -9,6 +9,8 @@ import { append, type Fate } from './append.ts'
 import { hashOfBytes } from './codec.ts'
 import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES } from './ports.ts'
 import type { Recovered } from './recovery.ts'
+import type { LogTrim } from './retention.ts'
+import type { TreeSeal } from './seal.ts'
 import { HASH_VERSION, hashOfText } from './state-hash.ts'
 import {
   type Activation,
@@ -31,6 +33,9 @@ export interface ActorJournalOptions {
   readonly journal: Journal
   readonly clock: Clock
   readonly entropy: Entropy
+  readonly onStateSize?: (sizeBytes: number) => void
+  readonly trim?: LogTrim
+  readonly seal?: TreeSeal
 }
 
 /** What one append holds. */
@@ -59,7 +64,8 @@ export class ActorJournal {
   }
 
   /** Goes on behind what was found. */
-  follow({ position, prev, base }: Pick<Recovered, 'position' | 'prev' | 'base'>): void {
+  follow({ position, prev, base, kept }: Pick<Recovered, 'position' | 'prev' | 'base' | 'kept'>): void {
+    this.#o.trim?.follow(kept)
     this.#position = position
     this.#prev = prev
     this.#base = base
@@ -78,21 +84,27 @@ export class ActorJournal {
       this.#position = fate.position
       this.#prev = hashOfBytes(bytes)
       if (carriesState) this.#base = fate.position
+      this.#o.trim?.committed(this.#base, entry.state.seq)
     }
     return fate
   }
 
   #bytes(entry: Entry): { readonly bytes: Uint8Array; readonly carriesState: boolean } {
     const text = JSON.stringify(entry.state)
+    this.#o.onStateSize?.(text.length)
     const record = this.#record(entry, hashOfText(text))
     if (this.#isDue(entry, text.length) || entry.activated !== undefined || entry.leaving) {
-      const bytes = encodeRecord({ ...record, base: 0 }, text)
+      const bytes = this.#encoded({ ...record, base: 0 }, text)
       if (bytes.length <= PAYLOAD_BYTES || this.#base === 0) {
         this.#since = { steps: 0, bytes: 0 }
         return { bytes, carriesState: true }
       }
     }
-    return { bytes: encodeRecord({ ...record, base: this.#base }), carriesState: false }
+    return { bytes: this.#encoded({ ...record, base: this.#base }), carriesState: false }
+  }
+
+  #encoded(record: DraftRecord, state?: string): Uint8Array {
+    return this.#o.seal?.encode(record, state) ?? encodeRecord(record, state)
   }
 
   #isDue({ steps, sizeBytes }: Entry, stateBytes: number): boolean {
@@ -112,6 +124,7 @@ export class ActorJournal {
       logic: logicHash,
       ...(activated !== undefined && { activated }),
       steps,
+      ...this.#o.trim?.note,
       hash,
       hashVersion: HASH_VERSION,
       open,

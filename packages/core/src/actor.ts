@@ -3,6 +3,7 @@ import type { AnyActorLogic, EventFromLogic } from 'xstate'
 import { checkLogic } from './check-logic.ts'
 import { LogicRefused } from './errors.ts'
 import type { AnyProtocol, EventOut } from './protocol.ts'
+import { checkRetention, type Retention } from './retention.ts'
 import type { Schemas } from './schema.ts'
 
 /** Which ends of an actor bring it back: every one, only failures, none. */
@@ -38,6 +39,12 @@ export interface SupervisionSpec {
   readonly children?: { readonly [src: string]: ChildSpec }
 }
 
+/** An event as it was recorded, whatever today's protocol says. */
+export interface RecordedEvent {
+  readonly type: string
+  readonly [name: string]: unknown
+}
+
 export interface ActorPolicy {
   /** `volatile`: the same turns without a log; gone with its node. @defaultValue 'journaled' */
   readonly persistence?: 'journaled' | 'volatile'
@@ -48,10 +55,23 @@ export interface ActorPolicy {
   readonly idleAfterMs?: number
   /** Placement group: which nodes may host it. @defaultValue 'main' */
   readonly group?: string
-  /** Version of the persisted state. @defaultValue 1 */
+  /** Version of the persisted state and of the recorded events. @defaultValue 1 */
   readonly version?: number
   /** Makes the state of an older version one of this version. */
   readonly upgrade?: (context: unknown, from: number) => unknown
+  /**
+   * Makes an event that an older version has recorded one of this version: a message, a result of an effect (type
+   * `xstate.promise.resolve`, its output in `data`), what waits in a timer. With it, steps of that version that no state covers
+   * are folded by today's machine; without it, only the code that recorded them can.
+   */
+  readonly upgradeEvent?: (event: RecordedEvent, from: number) => RecordedEvent
+  /** How much of its log is kept; the newest state always is. @defaultValue all of it, for ever */
+  readonly retention?: Retention
+  /**
+   * What its log says is sealed under a key of its own tree, which `destroy(actor, { erase: true })` destroys. Records that are there
+   * already stay as they are. @defaultValue false
+   */
+  readonly encrypted?: boolean
   /** Per source: what a restarted callback or observable does with values that are already recorded. @defaultValue 'restart' */
   readonly resume?: { readonly [src: string]: 'restart' | 'skip' }
 }
@@ -88,6 +108,10 @@ export function defineActor<P extends AnyProtocol, L extends AnyActorLogic>(
   if (!(intensity >= 0) || !(periodMs > 0)) {
     throw new LogicRefused(`actor '${protocol.type}': supervision needs intensity >= 0 and periodMs > 0`)
   }
+  if (spec.encrypted === true && spec.persistence === 'volatile') {
+    throw new LogicRefused(`actor '${protocol.type}': a volatile actor has no log that could be encrypted`)
+  }
+  checkRetention(spec.retention, protocol.type)
   checkLogic(spec.logic, protocol.type)
   return { ...spec, protocol, logic: spec.logic }
 }

@@ -4,15 +4,18 @@
  * 1. Without `from` the present state comes first; then every step that changed it, folded from the log by the actor's
  *    definition. A reference made from a protocol alone cannot fold: it looks at the actor after each append, so states between
  *    two looks are left out. A volatile actor has no log and is looked at every second.
- * 2. With `from` every state from that step on is told, however old.
- * 3. Where the definition no longer folds what was recorded, states are told again from the next one that the log holds whole.
+ * 2. With `from` every state from that step on is told, however old. Where retention has removed the beginning, the first state that
+ *    is still there says `complete: false`.
+ * 3. An actor that was erased ends it with `ActorErased`.
+ * 4. Where the definition no longer folds what was recorded, states are told again from the next one that the log holds whole.
  */
 import type { AnyActorDef } from './actor.ts'
 import type { Address, Subjects } from './address.ts'
 import type { Json } from './codec.ts'
 import { LogicRefused } from './errors.ts'
 import { Fold, stateView } from './fold.ts'
-import type { Clock, Journal } from './ports.ts'
+import type { Clock, Journal, KeyStore } from './ports.ts'
+import { erased, SealReader } from './seal.ts'
 import { decodeRecord, type JournalRecord, type Step } from './step.ts'
 
 export interface ChangesOptions {
@@ -28,6 +31,7 @@ export interface ChangesParts {
   readonly address: Address
   readonly def: AnyActorDef | undefined
   readonly journal: Journal
+  readonly keys?: KeyStore
   readonly subjects: Subjects
   readonly clock: Clock
   /** The present state. */
@@ -72,7 +76,8 @@ async function* looked({ def, journal, subjects, address, clock, look }: Changes
   if (def === undefined) {
     for await (const { bytes } of journal.follow(subjects.history(address), { from: await newest(), signal })) {
       // An activation without steps would make a look that activates again.
-      if (decodeRecord(bytes, address).steps.length > 0) yield await look()
+      const { steps, sealed, activated } = decodeRecord(bytes, address)
+      if (steps.length > 0 || (sealed !== undefined && activated === undefined)) yield await look()
     }
   }
   while (!signal.aborted) {
@@ -87,7 +92,7 @@ async function* looked({ def, journal, subjects, address, clock, look }: Changes
 }
 
 async function* folded(
-  { def, journal, subjects, address }: ChangesParts & { readonly def: AnyActorDef },
+  { def, journal, keys, subjects, address }: ChangesParts & { readonly def: AnyActorDef },
   from: number | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ViewData> {
@@ -95,9 +100,17 @@ async function* folded(
   const start = from === undefined ? await lastState(journal, pattern) : 1
   let fold: Fold | undefined = new Fold(address, def, '')
   let first = true
+  const sealed = new SealReader(keys)
   for await (const { bytes } of journal.follow(pattern, { from: start, signal })) {
-    const record = decodeRecord(bytes, address)
+    const stored = decodeRecord(bytes, address)
+    await sealed.prepare(stored)
+    const record = sealed.open(stored)
+    if (record === undefined) throw erased(address)
     if (first && start > 1) fold = startedFrom(record)
+    else if (first && record.prev !== '') {
+      fold = startedFrom(record)
+      if (fold !== undefined) yield { ...viewOf(fold), ...(fold.seq > (from ?? 1) && { complete: false }) }
+    } else if (fold?.takenOver(record) === true) fold = startedFrom(record)
     else if (record.steps.length > 0) {
       const views = fold === undefined ? undefined : foldedRecord(fold, record)
       if (views === undefined) fold = startedFrom(record)
@@ -107,10 +120,14 @@ async function* folded(
   }
 
   function startedFrom({ state }: JournalRecord): Fold | undefined {
-    if (state === undefined || state.version !== (def.version ?? 1)) return undefined
+    if (state === undefined) return undefined
     const fresh = new Fold(address, def, '')
-    fresh.startFrom(state)
-    return fresh
+    try {
+      fresh.startFrom(state)
+      return fresh
+    } catch {
+      return undefined // today's definition has no place for that state: a later one may fit
+    }
   }
 }
 
@@ -127,8 +144,8 @@ function foldedRecord(fold: Fold, record: JournalRecord): ViewData[] | undefined
 /** Position of the newest whole state. */
 async function lastState(journal: Journal, pattern: string): Promise<number> {
   for await (const head of journal.heads(pattern)) {
-    const { state, base } = decodeRecord(head.bytes)
-    return state === undefined ? base : head.position
+    const { base } = decodeRecord(head.bytes)
+    return base === 0 ? head.position : base
   }
   return 1
 }
@@ -137,7 +154,7 @@ function isChange({ outcome, input, supervision }: Step): boolean {
   return supervision !== undefined || (outcome === 'applied' && input.kind !== 'settled')
 }
 
-function viewOf(fold: Fold): ViewData {
+function viewOf(fold: Fold): ReturnType<typeof stateView> {
   return stateView(fold.view(), fold.settlement.life, fold.seq)
 }
 

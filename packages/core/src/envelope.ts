@@ -127,7 +127,8 @@ function causeIn(given: { readonly [key: string]: unknown }, freshId: () => stri
 function orderIn(value: unknown): Order | undefined {
   const order = record(value)
   const kind = ORDERS.find((known) => known === order?.['kind'])
-  return kind === undefined ? undefined : { kind, ...optional('reason', text(order?.['reason'])) }
+  const erase = kind === 'destroy' && order?.['erase'] === true && { erase: true as const }
+  return kind === undefined ? undefined : { kind, ...optional('reason', text(order?.['reason'])), ...erase }
 }
 
 /** Encoded data from the wire. A sender of ours has encoded the event; a stock client's plain data is already in that form unless it holds bytes. */

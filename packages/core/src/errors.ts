@@ -5,7 +5,7 @@
  *   ├ before anything happened (applied 'no')
  *   │   InvalidAddress · InvalidEvent · NotSerializable · MessageTooLarge · EventNotAccepted · TypeNotServed
  *   │   MailboxFull · TooManyOutstanding · IdempotencyMismatch · ActorDone · ActorStopped · ActorQuarantined
- *   │   ActorNotFound · ActorDestroyed · ActorFailed · Poison · Disconnected · UnsupportedVersion
+ *   │   ActorNotFound · ActorDestroyed · ActorErased · ActorFailed · Poison · Disconnected · UnsupportedVersion
  *   │   DurabilityRefused · LogicRefused · CallCycle · EffectNotServed
  *   └ outcome unknown (applied 'unknown'): ask again with the same id or idempotency key
  *       Timeout · Moved · SystemStopped · AskUnanswered · RetryWindowPassed · LogDamaged · StateDiverged
@@ -94,6 +94,10 @@ export class ActorNotFound extends TroupeError {
 /** It was destroyed; its address is free again 30 days later, or after a `start`. */
 export class ActorDestroyed extends TroupeError {
   readonly code = 'ActorDestroyed'
+}
+/** Its key is destroyed: nothing of its log can be read, and its address is never used again. */
+export class ActorErased extends TroupeError {
+  readonly code = 'ActorErased'
 }
 /** The step for this message threw; the message is consumed and the state is as before. `details.failure` is the cause. */
 export class ActorFailed extends TroupeError {
@@ -212,6 +216,7 @@ const classes = {
   ActorQuarantined,
   ActorNotFound,
   ActorDestroyed,
+  ActorErased,
   ActorFailed,
   Poison,
   AskUnanswered,

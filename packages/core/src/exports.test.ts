@@ -37,6 +37,7 @@ test('@troupe/core', () => {
     'isJson',
     'jsonHeaders',
     'memory',
+    'memoryKeys',
     'packWire',
     'parse',
     'protocol',
@@ -46,6 +47,7 @@ test('@troupe/core', () => {
     'seededEntropy',
     'shardOf',
     'splitAddress',
+    'storedKeys',
     'supervisor',
     'toWire',
     'token',
@@ -60,6 +62,7 @@ test('@troupe/core/nats', () => {
 test('@troupe/core/replay', () => {
   expect(namesOf(replay)).toEqual([
     'ActorReplay',
+    'SealReader',
     'decodeRecord',
     'differences',
     'eventType',

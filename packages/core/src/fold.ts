@@ -3,6 +3,7 @@
  *
  * 1. Steps whose outcome is `rejected` or `error` change the settlement and nothing else.
  * 2. What a step decides and makes when it is folded is compared with what it did: the first difference is the divergence.
+ * 3. What an older version of the definition has recorded goes through its upgrades (`upgrade.ts`) and has no hash to compare.
  */
 import type { AnyActorDef } from './actor.ts'
 import { isEqual, type Json } from './codec.ts'
@@ -13,6 +14,7 @@ import { stateHash } from './state-hash.ts'
 import { type ActorState, type JournalRecord, type Step, stepId } from './step.ts'
 import { keepsInput } from './supervision.ts'
 import { TapeMismatch } from './tape.ts'
+import { namedIn, namesTheSame, upgradedInput, upgradedState } from './upgrade.ts'
 
 export type DivergenceCause = 'unrecorded-entropy' | 'machine-changed' | 'missing-steps' | 'code-changed'
 
@@ -31,15 +33,20 @@ export class Fold {
   #settlement = new Settlement()
   #seq = 0
   #at = 0
+  /** Version of the definition that recorded what is folded now. */
+  #recorded: number
 
   constructor(address: string, def: AnyActorDef, logicHash: string) {
     this.#address = address
     this.#def = def
     this.#logicHash = logicHash
+    this.#recorded = def.version ?? 1
   }
 
-  /** Starts from a saved state instead of from nothing. */
-  startFrom(state: ActorState): void {
+  /** Starts from a saved state instead of from nothing. @throws StateDiverged for one that the definition cannot upgrade */
+  startFrom(saved: ActorState): void {
+    const state = upgradedState(saved, this.#def)
+    this.#recorded = saved.version
     this.#host = state.host && restoreHost(this.#newHost(), state.host)
     this.#settlement = new Settlement(state.settlement)
     this.#seq = state.seq
@@ -57,6 +64,8 @@ export class Fold {
 
   /** Compares the state with the one that was recorded at the end of this append. */
   check(record: JournalRecord): Divergence | undefined {
+    this.#read(record)
+    if (this.upgrades === 'done') return undefined
     const state = this.state()
     const hash = stateHash(state, record)
     if (hash === record.hash) return undefined
@@ -68,6 +77,7 @@ export class Fold {
 
   /** Applies one step of an append. After a divergence the fold is good for nothing but `startFrom`. */
   step(step: Step, record: JournalRecord): Divergence | undefined {
+    this.#read(record)
     const id = stepId(record.actor, record.epoch, step.seq)
     if (step.seq !== this.#seq + 1) {
       return { step: id, cause: 'missing-steps', expected: this.#seq + 1, actual: step.seq }
@@ -82,7 +92,8 @@ export class Fold {
   }
 
   #decide(step: Step, id: string, record: JournalRecord): Divergence | undefined {
-    const { input } = step
+    const outdated = this.upgrades === 'done'
+    const input = outdated ? upgradedInput(step.input, this.#recorded, this.#def) : step.input
     if (input.kind === 'operator' && input.blank === true) this.#host = undefined
     if ((input.kind === 'operator' || input.kind === 'directive') && input.init !== undefined) this.#makeAnew()
     if (input.kind === 'operator' && input.init === undefined) {
@@ -99,9 +110,13 @@ export class Fold {
     }
     const differs = (expected: Json, actual: Json) => ({ step: id, cause: this.#causeClass(record), expected, actual })
     try {
-      const { made, rejected, status, error } = host.step(step.input, step.at, origin, step.draws ?? [])
+      const { made, rejected, status, error } = host.step(input, step.at, origin, step.draws ?? [])
       if (rejected !== undefined) return differs('applied', `rejected: the ${rejected.reason} does not take the event`)
       if (status === 'error') return differs('applied', `error: ${error instanceof Error ? error.message : error}`)
+      if (outdated) {
+        const recorded = step.made ?? {}
+        return namesTheSame(recorded, made) ? undefined : differs(namedIn(recorded), namedIn(made))
+      }
       if (!isEqual(step.made ?? {}, made)) return differs(plain(step.made ?? {}), plain(made))
       const { decided } = step
       const value = decided === undefined ? null : host.stateValue()
@@ -111,6 +126,26 @@ export class Fold {
       return { step: id, cause: 'unrecorded-entropy', expected: step.draws?.length ?? 0, actual: error.message }
     }
     return undefined
+  }
+
+  #read({ state, activated }: JournalRecord): void {
+    this.#recorded = state?.version ?? activated?.version ?? this.#recorded
+  }
+
+  /** An activation by another version carries the state that its upgrade made: the fold goes on from there. */
+  takenOver({ steps, state }: JournalRecord): boolean {
+    return steps.length === 0 && state !== undefined && this.#seq > 0 && state.version !== this.#recorded
+  }
+
+  /** Version of the definition that recorded what was folded last. */
+  get recorded(): number {
+    return this.#recorded
+  }
+
+  /** Whether that went through the definition's upgrades, which has no `upgradeEvent` when they are `needed`. */
+  get upgrades(): 'none' | 'needed' | 'done' {
+    if (this.#recorded === (this.#def.version ?? 1)) return 'none'
+    return this.#def.upgradeEvent === undefined || this.#recorded > (this.#def.version ?? 1) ? 'needed' : 'done'
   }
 
   #makeAnew(): void {
@@ -179,7 +214,11 @@ export function plain(value: object): Json {
 const UNBORN = { status: 'active', value: null, context: null, output: null, tags: [] } as const
 
 /** The root's state as readers see it: what supervision has decided goes before what the machine says. */
-export function stateView(seen: ReturnType<LogicHost['view']> | undefined, life: Life, seq: number): Json {
+export function stateView(
+  seen: ReturnType<LogicHost['view']> | undefined,
+  life: Life,
+  seq: number,
+): { readonly [name: string]: Json } {
   return { ...(seen ?? UNBORN), status: statusOf(life, seen?.status ?? 'active'), seq }
 }
 

@@ -295,7 +295,7 @@ test('a step is named by actor, epoch and number', () => {
 
 test('a record with a hash of a newer version is not judged by today’s', () => {
   const [record] = golden()
-  const newer = Buffer.from(JSON.stringify({ ...record, hashVersion: 3 }))
+  const newer = Buffer.from(JSON.stringify({ ...record, hashVersion: 4 }))
   expect(() => decodeRecord(newer)).toThrow(expect.objectContaining({ code: 'UnsupportedVersion' }))
 })
 

@@ -5,6 +5,7 @@ export {
   type BroughtBack,
   type ChildSpec,
   defineActor,
+  type RecordedEvent,
   type Restart,
   type SupervisionSpec,
 } from './actor.ts'
@@ -31,6 +32,7 @@ export { canonical, decode, encode, hashOf, type Json } from './codec.ts'
 export { type Effect, type EffectClass, type EffectContext, effect, type ResourceContext, resource } from './effect.ts'
 export { cryptoEntropy, seededEntropy } from './entropy.ts'
 export * from './errors.ts'
+export { memoryKeys, storedKeys } from './keys.ts'
 export { memory } from './memory/backend.ts'
 export type { EffectOverride, EffectOverrides } from './overrides.ts'
 export type * from './ports.ts'
@@ -45,6 +47,8 @@ export {
   type ReplyTo,
 } from './protocol.ts'
 export type { Ref, View } from './ref.ts'
+export type { ResidencyCap } from './residency.ts'
+export type { Retention } from './retention.ts'
 export type { AnyEffect, RunOptions } from './run.ts'
 export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
@@ -60,6 +64,7 @@ export {
 export {
   type Addressed,
   createSystem,
+  type DestroyOptions,
   type GetOptions,
   type OrderOptions,
   type SupervisorRef,

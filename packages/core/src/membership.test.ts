@@ -22,6 +22,7 @@ async function cluster() {
     const membership = new Membership({
       node,
       groups: { main: SHARDS },
+      logics: { cart: `logic of ${node}` },
       store: { ...whole(store), ...overrides },
       clock,
       entropy: seededEntropy(node),
@@ -91,4 +92,41 @@ test('a shard in doubt is looked at again when its key cannot be read', async ()
   expect(a.open.has(shard)).toBe(true)
   await advance(clock, 1_000)
   expect(failures).toBeLessThan(0)
+})
+
+test('members announce the logics they serve; the view, which every node reads at every change, does not repeat them', async () => {
+  const { clock, store, join } = await cluster()
+  const [a] = [join('a'), join('b')]
+  await advance(clock, 200)
+  expect(a.membership.servedBy('cart', 'logic of b')).toEqual(['b'])
+  expect(a.membership.servedBy('cart', 'logic of c')).toEqual([])
+  const view = await store.get('view')
+  expect(Buffer.from(view?.value ?? []).toString()).not.toContain('logic')
+})
+
+test('place: one that joins takes nothing from members of which it has not heard yet', async () => {
+  const { clock, store, join } = await cluster()
+  const a = join('a')
+  await advance(clock, 200)
+  const views: string[] = []
+  await store.watch('view', (change) => {
+    if (change.kind === 'put') views.push(Buffer.from(change.entry.value).toString())
+  })
+  const b = join('b', {
+    // The present members come one by one, the newest first.
+    watch: async (pattern, listener) => {
+      if (pattern !== 'member.>') return store.watch(pattern, listener)
+      const present: Parameters<typeof listener>[0][] = []
+      const watch = await store.watch(pattern, (change) => present.push(change))
+      for (const change of present.reverse()) {
+        listener(change)
+        for (let i = 0; i < 20; i++) await new Promise(setImmediate)
+      }
+      return watch
+    },
+  })
+  for (let i = 0; i < 200; i++) await new Promise(setImmediate)
+  expect(b.membership.view.members.map(({ node }) => node).sort()).toEqual(['a', 'b'])
+  expect(views.filter((view) => !view.includes('"node":"a"'))).toEqual([])
+  expect([...a.open].filter((shard) => b.open.has(shard))).toEqual([])
 })

@@ -23,6 +23,8 @@ export interface ShardKey {
 export interface MembershipOptions {
   readonly node: string
   readonly groups: { readonly [group: string]: number }
+  /** By type: hash of the logic with which this node serves it, for whoever looks for the code that recorded something. */
+  readonly logics: { readonly [type: string]: string }
   readonly store: Store
   readonly clock: Clock
   readonly entropy: Entropy
@@ -61,6 +63,8 @@ export class Membership {
   #claims: Promise<unknown> = Promise.resolve()
   #settling: Promise<void> | undefined
   #again = false
+  /** All present members are known: before that, those still to come would look dead. */
+  #informed = false
   #leaving = false
 
   constructor(options: MembershipOptions) {
@@ -81,6 +85,11 @@ export class Membership {
   get openShards(): readonly ShardName[] {
     return [...this.#open]
   }
+  /** The living nodes that serve a type with this logic. */
+  servedBy(type: string, logic: string): readonly string[] {
+    return [...this.#members.values()].filter(({ logics }) => logics?.[type] === logic).map(({ node }) => node)
+  }
+
   ownerOf(shard: ShardName): ShardKey | undefined {
     return this.#shards.get(shard)?.key
   }
@@ -93,6 +102,7 @@ export class Membership {
       await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
       await this.#o.store.watch('member.>', (change) => this.#memberChanged(change)),
     ]
+    this.#informed = true
     this.#renewLater()
     await this.#settle()
   }
@@ -133,8 +143,8 @@ export class Membership {
 
   #newIncarnation(): Member {
     this.#incarnation += 1
-    const { node, groups, entropy } = this.#o
-    return { id: `${node}-${entropy.hex(32)}-${this.#incarnation}`, node, groups: Object.keys(groups) }
+    const { node, groups, logics, entropy } = this.#o
+    return { id: `${node}-${entropy.hex(32)}-${this.#incarnation}`, node, groups: Object.keys(groups), logics }
   }
 
   async #register(): Promise<void> {
@@ -212,6 +222,7 @@ export class Membership {
 
   /** Brings view and shards to what they should be; one run at a time, again when something changed meanwhile. */
   #settle(): Promise<void> {
+    if (!this.#informed) return Promise.resolve()
     this.#again = true
     this.#settling ??= this.#settleAll()
     return this.#settling
@@ -237,7 +248,8 @@ export class Membership {
     const members = [...this.#members.values()]
     const current = this.#view?.view
     if (!keepsView(members, this.#me.id) || (current !== undefined && sameMembers(current.members, members))) return
-    const next: View = { version: (current?.version ?? 0) + 1, members }
+    const shown = members.map(({ id, node, groups }) => ({ id, node, groups }))
+    const next: View = { version: (current?.version ?? 0) + 1, members: shown }
     const revision =
       this.#view === undefined
         ? await this.#o.store.create('view', bytesOf(next))
@@ -320,9 +332,11 @@ function parsed(bytes: Uint8Array): { readonly [name: string]: unknown } {
 }
 
 function memberIn(bytes: Uint8Array): Member | undefined {
-  const { id, node, groups } = parsed(bytes)
+  const { id, node, groups, logics } = parsed(bytes)
   if (typeof id !== 'string' || typeof node !== 'string' || !Array.isArray(groups)) return undefined
-  return { id, node, groups: groups.map(String) }
+  const member = { id, node, groups: groups.map(String) }
+  if (typeof logics !== 'object' || logics === null) return member
+  return { ...member, logics: Object.fromEntries(Object.entries(logics).map(([type, hash]) => [type, String(hash)])) }
 }
 
 function viewIn(bytes: Uint8Array): View | undefined {

@@ -12,6 +12,8 @@ export interface Member {
   readonly id: string
   readonly node: string
   readonly groups: readonly string[]
+  /** By type: hash of the logic with which it serves it. In its member key, not in the view. */
+  readonly logics?: { readonly [type: string]: string }
 }
 
 export interface View {

@@ -6,6 +6,8 @@
  * "nothing stored yet". Subjects: NATS syntax, tokens separated by dots; patterns may hold `*` (one token) and a final `>`.
  */
 
+import type { Address } from './address.ts'
+
 /** Largest message, journal entry and store value: the 1 MiB of a default NATS server minus room for headers. */
 export const PAYLOAD_BYTES = 1_000_000
 
@@ -90,6 +92,11 @@ export interface Journal {
     pattern: string,
     options: { readonly from?: number; readonly signal: AbortSignal },
   ): AsyncIterable<JournalEntry>
+  /**
+   * Removes the entries of one subject below a position. Its newest entry always stays, so that the next `append` is expected to
+   * follow what the last one was told.
+   */
+  purge(subject: string, below: number): Promise<void>
 }
 
 // ── Mail: messages that wait for their receiver ─────────────────────────────────────────────────────────────────────
@@ -175,6 +182,18 @@ export interface Store {
    * watcher catches up by itself.
    */
   watch(pattern: string, listener: (change: StoreChange) => void): Promise<Subscription>
+}
+
+// ── Keys of encrypted actor trees ───────────────────────────────────────────────────────────────────────────────────
+
+/** Each tree has one key in its life. All nodes that may host it share the store; it may be a service of your own. */
+export interface KeyStore {
+  /** Undefined: none was made. A destroyed one is remembered for ever. */
+  find(address: Address): Promise<Uint8Array | 'destroyed' | undefined>
+  /** 32 bytes. False when there is one already, or was. */
+  create(address: Address, key: Uint8Array): Promise<boolean>
+  /** Resolves when nobody can find it any more. */
+  destroy(address: Address): Promise<void>
 }
 
 // ── Time and chance ─────────────────────────────────────────────────────────────────────────────────────────────────

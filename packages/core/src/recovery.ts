@@ -4,16 +4,19 @@
  *
  * 1. Recovery never decides anew: what was recorded is applied, nothing is run.
  * 2. A state that cannot be reached as recorded is `StateDiverged`; records that are missing or unreadable are `LogDamaged`.
+ * 3. A tail of an older version is folded through the definition's upgrades (`upgrade.ts`), or not at all.
  */
 import type { AnyActorDef } from './actor.ts'
-import { decode, encode, hashOfBytes, type Json, type RefCodec } from './codec.ts'
+import { hashOfBytes } from './codec.ts'
 import { LogDamaged, LogUnavailable, StateDiverged } from './errors.ts'
-import { Fold } from './fold.ts'
+import { type Divergence, Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
-import type { Journal } from './ports.ts'
+import type { Journal, JournalEntry } from './ports.ts'
+import { NO_SEAL, type Opener } from './seal.ts'
 import { Settlement } from './settlement.ts'
 import { stateHash } from './state-hash.ts'
 import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
+import { upgradedState } from './upgrade.ts'
 
 export interface Recovered {
   /** Position of the newest record; what the next append expects. 0: the actor is new. */
@@ -26,6 +29,8 @@ export interface Recovered {
   readonly at: number
   /** Position of the newest record with a state. */
   readonly base: number
+  /** Where the log begins, as its newest record notes it; 0: nothing has left it. */
+  readonly kept: number
   readonly host: HostState | undefined
   readonly settlement: Settlement
   /** The newest record is an activation: whoever wrote it may have been killed by what it did next. */
@@ -40,6 +45,7 @@ const NEW: Omit<Recovered, 'settlement'> = {
   seq: 0,
   at: 0,
   base: 0,
+  kept: 0,
   host: undefined,
   unproven: false,
 }
@@ -50,16 +56,36 @@ export async function recover(
   address: string,
   def: AnyActorDef,
   logicHash: string,
+  seal = NO_SEAL,
 ): Promise<Recovered> {
   const last = await journal.last(subject)
+  await seal.prepare(last && decodeRecord(last.bytes, address))
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
-  const record = decodeRecord(last.bytes, address)
-  const { epoch, writer } = record
+  try {
+    return await recoverFrom(last, journal, subject, address, def, logicHash, seal)
+  } catch (error) {
+    if (!(error instanceof LogDamaged) || (await journal.last(subject))?.position === last.position) throw error
+    // Its writer lives, and retention may have removed what was about to be read.
+    throw new LogUnavailable(`'${address}': the log was written while it was read; try again`, {}, error)
+  }
+}
+
+async function recoverFrom(
+  last: JournalEntry,
+  journal: Journal,
+  subject: string,
+  address: string,
+  def: AnyActorDef,
+  logicHash: string,
+  seal: Opener,
+): Promise<Recovered> {
+  const record = seal.open(decodeRecord(last.bytes, address))
+  const { epoch, writer, kept = 0 } = record
   const unproven = record.activated !== undefined
-  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, unproven }
+  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, kept, unproven }
   if (record.state !== undefined) {
     checkState(record, record.state)
-    const { seq, at, host, settlement } = upgraded(record.state, def)
+    const { seq, at, host, settlement } = upgradedState(record.state, def)
     return { ...identity, seq, at, base: last.position, host, settlement: new Settlement(settlement) }
   }
   const fold = await foldFrom(
@@ -68,7 +94,7 @@ export async function recover(
     address,
     { ...identity, record },
     new Fold(address, def, logicHash),
-    def,
+    seal,
   )
   return {
     ...identity,
@@ -84,16 +110,24 @@ export async function recover(
  * What can be known of an actor whose state this code cannot reach: its place in the log and what it owes, which need no machine.
  * Enough to refuse everything but a reset.
  */
-export async function recoverWithoutState(journal: Journal, subject: string, address: string): Promise<Recovered> {
+export async function recoverWithoutState(
+  journal: Journal,
+  subject: string,
+  address: string,
+  seal = NO_SEAL,
+): Promise<Recovered> {
   const last = await journal.last(subject)
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
-  const { epoch, writer, base, state } = decodeRecord(last.bytes, address)
+  const { epoch, writer, base, kept = 0, state } = seal.open(decodeRecord(last.bytes, address))
   let settlement = new Settlement()
   let [seq, at] = [0, 0]
+  let found = false
   for await (const entry of journal.read(subject, { from: state === undefined ? base : last.position })) {
     if (entry.position > last.position) break
-    const record = decodeRecord(entry.bytes, address)
-    if (seq === 0 && record.state !== undefined) {
+    const record = seal.open(decodeRecord(entry.bytes, address))
+    if (!found) {
+      if (record.state === undefined) break
+      found = true
       settlement = new Settlement(record.state.settlement)
       seq = record.state.seq
       at = record.state.at
@@ -105,6 +139,7 @@ export async function recoverWithoutState(journal: Journal, subject: string, add
       at = step.at
     }
   }
+  if (!found) throw new LogUnavailable(`the newest state of '${address}' is not where its log says; try again`)
   return {
     position: last.position,
     prev: hashOfBytes(last.bytes),
@@ -113,6 +148,7 @@ export async function recoverWithoutState(journal: Journal, subject: string, add
     seq,
     at,
     base,
+    kept,
     host: undefined,
     settlement,
     unproven: false,
@@ -126,7 +162,7 @@ async function foldFrom(
   address: string,
   newest: { readonly position: number; readonly prev: string; readonly record: JournalRecord },
   fold: Fold,
-  def: AnyActorDef,
+  seal: Opener,
 ): Promise<Fold> {
   const { base } = newest.record
   const damaged = (what: string) => new LogDamaged(`'${address}': ${what}`, { address })
@@ -134,7 +170,7 @@ async function foldFrom(
   let prev: string | undefined
   for await (const entry of journal.read(subject, { from: base })) {
     if (entry.position > newest.position) break // appended since: the next append will tell
-    const record = decodeRecord(entry.bytes, address)
+    const record = seal.open(decodeRecord(entry.bytes, address))
     if (prev === undefined && entry.position !== base) throw damaged(`position ${base} is missing`)
     if (prev !== undefined && record.prev !== prev) throw damaged(`the chain breaks at position ${entry.position}`)
     tail.push(record)
@@ -147,54 +183,24 @@ async function foldFrom(
   const [first, ...rest] = tail
   if (first?.state === undefined) throw damaged(`position ${base} carries no state`)
   checkState(first, first.state)
-  fold.startFrom(upgraded(first.state, def))
+  fold.startFrom(first.state)
   for (const record of rest) {
     const divergence = fold.apply(record)
-    if (divergence === undefined) continue
-    throw new StateDiverged(`'${address}' cannot be folded to its recorded state: ${divergence.cause}`, {
-      ...divergence,
-    })
+    if (divergence !== undefined) throw diverged(address, divergence, record, fold)
   }
   return fold
+}
+
+function diverged(address: string, divergence: Divergence, { logic }: JournalRecord, fold: Fold): StateDiverged {
+  const { recorded, upgrades } = fold
+  const how = upgrades === 'needed' ? '; give its definition an upgradeEvent that makes them events of today' : ''
+  const of = upgrades === 'none' ? '' : `, from steps that version ${recorded} has recorded${how}`
+  const what = `'${address}' cannot be folded to its recorded state: ${divergence.cause}${of}`
+  return new StateDiverged(what, { ...divergence, logic, ...(upgrades !== 'none' && { from: recorded }) })
 }
 
 function checkState(record: JournalRecord, state: ActorState): void {
   const { actor } = record
   if (stateHash(state, record) === record.hash) return
   throw new LogDamaged(`'${actor}': the recorded state is not the one that was hashed`, { address: actor })
-}
-
-/** A state of an older version, made one of today's by the definition's own `upgrade`. */
-function upgraded(state: NonNullable<JournalRecord['state']>, def: AnyActorDef): NonNullable<JournalRecord['state']> {
-  const version = def.version ?? 1
-  if (state.version === version || state.host === undefined) return state
-  if (def.upgrade === undefined || state.version > version) {
-    throw new StateDiverged(
-      `the state of '${def.protocol.type}' has version ${state.version}, this code is version ${version} and has no upgrade from it`,
-      { from: state.version, to: version },
-    )
-  }
-  const { tree } = state.host
-  const snap: { readonly [name: string]: Json } = isRecord(tree.snap) ? tree.snap : {}
-  const refs = opaqueRefs()
-  const context = def.upgrade(decode(snap['context'] ?? null, refs), state.version)
-  const host = { ...state.host, tree: { ...tree, snap: { ...snap, context: encode(context, refs, 'context') } } }
-  return { ...state, version, host }
-}
-
-/** No tree is there yet: a reference is carried over as a token that means itself. */
-function opaqueRefs(): RefCodec {
-  const known = new Map<object, { readonly path: string; readonly id: string }>()
-  return {
-    nameOf: (value) => known.get(value),
-    find: (path, id) => {
-      const reference = Object.freeze({ path, id })
-      known.set(reference, reference)
-      return reference
-    },
-  }
-}
-
-function isRecord(value: Json): value is { readonly [name: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

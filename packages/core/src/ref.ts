@@ -8,7 +8,7 @@ import { decode, encode, type Json } from './codec.ts'
 import type { Deliveries, DeliverOptions } from './deliveries.ts'
 import { dataIn, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import { ActorNotFound, fromWire, Timeout } from './errors.ts'
-import type { Bus, Clock, Journal, Subscription } from './ports.ts'
+import type { Bus, Clock, Journal, KeyStore, Subscription } from './ports.ts'
 import type { AnyProtocol, EventIn, EventOut, Reply } from './protocol.ts'
 import type { AskOptions, Cause } from './runtime.ts'
 import { unpackWire } from './wire.ts'
@@ -23,6 +23,8 @@ export interface View<L extends AnyActorLogic> {
   readonly output: SnapshotFrom<L>['output']
   /** Number of the actor's last step. */
   readonly seq: number
+  /** Of `changes({ from })`: states between `from` and this one have left the log. */
+  readonly complete?: false
   /** As in XState. */
   matches: SnapshotFrom<L> extends { matches: (value: infer V) => boolean }
     ? (value: V) => boolean
@@ -65,6 +67,7 @@ export interface RefOptions {
   readonly transport: Transport
   readonly subscribe: Bus['subscribe']
   readonly journal: Journal
+  readonly keys: KeyStore
   readonly subjects: Subjects
   /** The definition that the reference was made from. */
   readonly def?: AnyActorDef
@@ -176,9 +179,9 @@ export class ActorRef {
   }
 
   async *changes(options: ChangesOptions = {}): AsyncGenerator<PlainView> {
-    const { def, journal, subjects, clock } = this.#o
+    const { def, journal, keys, subjects, clock } = this.#o
     await this.#mustExist()
-    const parts = { address: this.address, def, journal, subjects, clock, look: () => this.#look({}) }
+    const parts = { address: this.address, def, journal, keys, subjects, clock, look: () => this.#look({}) }
     for await (const view of changesOf(parts, options)) yield plainView(view)
   }
 
@@ -203,6 +206,7 @@ interface PlainView {
   readonly context: unknown
   readonly output: unknown
   readonly seq: number
+  readonly complete?: false
   matches(pattern: unknown): boolean
   hasTag(tag: string): boolean
 }
@@ -221,6 +225,7 @@ function plainView(value: Json): PlainView {
     context: undefinedIfNull('context'),
     output: undefinedIfNull('output'),
     seq: Number(field('seq')),
+    ...(field('complete') === false && { complete: false }),
     matches: (pattern) => matches(pattern, state),
     hasTag: (tag) => Array.isArray(tags) && tags.includes(tag),
   }

@@ -11,9 +11,16 @@ export function refusal(address: Address, cause: Error): TroupeError {
 }
 
 /** This code cannot reach the state that the log holds. */
-export function divergence(address: Address, error: TroupeError): StateDiverged {
-  const what = `${error.message}; nodes with the code that recorded it can serve it, or an operator resets '${address}'`
-  return new StateDiverged(what, error.details, error)
+export function divergence(
+  address: Address,
+  error: TroupeError,
+  servedBy?: (logic: string) => readonly string[],
+): StateDiverged {
+  const { logic } = error.details
+  const nodes = typeof logic === 'string' ? (servedBy?.(logic) ?? []) : []
+  const who = nodes.length === 0 ? 'nodes with' : `${nodes.join(', ')} and other nodes with`
+  const what = `${error.message}; ${who} the code that recorded it can serve it, or an operator resets '${address}'`
+  return new StateDiverged(what, { ...error.details, ...(nodes.length > 0 && { nodes }) }, error)
 }
 
 /** What was asked is applied by nobody yet: it may be asked again. */

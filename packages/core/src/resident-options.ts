@@ -5,7 +5,9 @@ import type { Json } from './codec.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { TroupeError } from './errors.ts'
 import type { Clock, Entropy, Journal, Mail } from './ports.ts'
+import type { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
+import type { TreeSeal } from './seal.ts'
 import type { OpenSend } from './settlement.ts'
 import type { Activation } from './step.ts'
 
@@ -36,6 +38,14 @@ export interface ResidentOptions {
   readonly mail?: ResidentMail
   /** What was open is taken up. */
   readonly onActive?: () => void
+  /** For a type with a retention. */
+  readonly trim?: LogTrim
+  /** Seals and opens the records of an encrypted tree. */
+  readonly seal?: TreeSeal
+  /** How large the state is that was written last, as text. */
+  readonly onStateSize?: (sizeBytes: number) => void
+  /** The nodes that announce this logic for the actor's type. */
+  readonly servedBy?: (logic: string) => readonly string[]
   readonly onLog: (text: string, data: object) => void
   /** This incarnation is over; the node forgets it. `fenced`: another writer has the actor. */
   readonly onLost: (why: TroupeError, fenced: boolean) => void

@@ -44,6 +44,7 @@ function withJournal(
         heads: (pattern) => journal.heads(pattern),
         read: (pattern, options) => journal.read(pattern, options),
         follow: (pattern, options) => journal.follow(pattern, options),
+        purge: (subject, below) => journal.purge(subject, below),
       }
       return { ...connection, journal: { ...whole, ...change(journal, connection) } }
     },

@@ -16,16 +16,29 @@ import type { Transport } from './asker.ts'
 import type { Route } from './askers.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import { hashOf, type Json } from './codec.ts'
-import { type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
+import { asDeadLetter, type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
-import { InvalidEvent, Moved, RetryWindowPassed, type TroupeError, TypeNotServed, toWire } from './errors.ts'
+import {
+  InvalidEvent,
+  LogicRefused,
+  LogUnavailable,
+  Moved,
+  RetryWindowPassed,
+  type TroupeError,
+  TypeNotServed,
+  toWire,
+} from './errors.ts'
+import { lettersIn } from './letter.ts'
 import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
-import type { BusMessage, Clock, Connection, Entropy, JournalEntry, Subscription, Timer } from './ports.ts'
+import type { BusMessage, Clock, Connection, Entropy, JournalEntry, KeyStore, Subscription, Timer } from './ports.ts'
+import { Residency, type ResidencyCap } from './residency.ts'
+import { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
+import { TreeSeal } from './seal.ts'
 import type { OpenSend } from './settlement.ts'
 import { ShardMap } from './shard-map.ts'
-import { type Activation, decodeRecord } from './step.ts'
+import { type Activation, decodeRecord, type JournalRecord } from './step.ts'
 import { Resident } from './turn.ts'
 import { isJson, jsonHeaders, packWire } from './wire.ts'
 
@@ -40,9 +53,13 @@ export interface ShardHostOptions {
   readonly outbox: Outbox
   readonly runtime: EffectRuntime
   readonly activation: Activation
+  readonly residency: ResidencyCap
+  readonly keys: KeyStore
   /** Whether the lease still stands. */
   readonly valid: () => boolean
   readonly onDoubt: (shard: ShardName) => void
+  /** The nodes that announce this logic for the type. */
+  readonly servedBy: (type: string, logic: string) => readonly string[]
   readonly onLog: (text: string, data: object) => void
 }
 
@@ -82,6 +99,7 @@ export class ShardHost {
   readonly #logicHashes = new Map<string, string>()
   readonly #shardMap: ShardMap
   readonly #room: MailRoom
+  readonly #residency: Residency
   #sweeper: Timer | undefined
   #stopped = false
 
@@ -100,6 +118,17 @@ export class ShardHost {
       onMail: (address, position) => this.#wake(address)?.mailAt(position),
       onWakeUp: (address) => {
         if (this.#wake(address)?.awake === true) this.#room.awake(address)
+      },
+      onLog,
+    })
+    this.#residency = new Residency({
+      cap: options.residency,
+      clock,
+      restingSince: (address) => this.#residents.get(address)?.restingSince,
+      leave: async (address) => {
+        const resident = this.#residents.get(address)
+        const since = resident?.restingSince
+        if (resident !== undefined && since !== undefined) await this.#passivate(address, resident, since)
       },
       onLog,
     })
@@ -142,6 +171,7 @@ export class ShardHost {
     this.#stopped = true
     this.#sweeper?.cancel()
     this.#room.stop()
+    this.#residency.stop()
     this.dropAll()
   }
 
@@ -244,7 +274,7 @@ export class ShardHost {
   /** Also the way in for messages from this node itself, which never leave it. */
   receive(envelope: Envelope, route: Route, sizeBytes: number): void {
     const known = this.#residents.get(envelope.to)
-    if (known !== undefined && this.holds(envelope.to) && this.#o.valid()) {
+    if (known !== undefined && envelope.kind !== 'operator' && this.holds(envelope.to) && this.#o.valid()) {
       return known.receive(envelope, route, sizeBytes)
     }
     const refuse = (error: TroupeError) => route({ v: 1, ok: false, error: { ...toWire(error), applied: 'no' } })
@@ -254,7 +284,31 @@ export class ShardHost {
     if (!this.holds(envelope.to) || !this.#o.valid()) {
       return refuse(new Moved(`the shard of '${envelope.to}' is not here now`))
     }
-    this.#resident(envelope.to, envelope.cause)?.receive(envelope, route, sizeBytes)
+    const erases = envelope.kind === 'operator' && envelope.order.erase === true
+    if (erases && this.#o.defs.get(splitAddress(envelope.to).type)?.encrypted !== true) {
+      return refuse(
+        new LogicRefused(`'${envelope.to}' is not encrypted: without a key of its own its log cannot be erased`),
+      )
+    }
+    const told = erases ? this.#erasing(envelope.to, route) : route
+    this.#resident(envelope.to, envelope.cause)?.receive(envelope, told, sizeBytes)
+  }
+
+  /** An order to erase is answered when the key is gone: from the log by its tombstone, from memory with its actor. */
+  #erasing(address: Address, route: Route): Route {
+    return (answer) => {
+      if (!answer.ok) return route(answer.error.code === 'ActorErased' ? { v: 1, ok: true, value: null } : answer)
+      void this.#o.keys.destroy(address).then(
+        () => {
+          this.#residents.get(address)?.stop()
+          route(answer)
+        },
+        (error: unknown) => {
+          const why = `'${address}' is destroyed, its key perhaps not; erase it again`
+          route({ v: 1, ok: false, error: toWire(new LogUnavailable(why, {}, error)) })
+        },
+      )
+    }
   }
 
   #resident(address: Address, cause: EnvelopeCause): Resident | undefined {
@@ -263,17 +317,24 @@ export class ShardHost {
     const { type } = splitAddress(address)
     const def = this.#o.defs.get(type)
     const shard = this.shardOf(address)
-    const open = this.#shards.get(shard)
-    if (def === undefined || open === undefined) return undefined
+    const held = this.#shards.get(shard)
+    if (def === undefined || held === undefined) return undefined
     const { connection, subjects, clock, entropy, runtime, activation, onLog, onDoubt } = this.#o
+    const subject = subjects.journal(shard, address)
+    const { journal } = connection
+    const { retention, encrypted: seals = false } = def
+    const seal = new TreeSeal({ address, keys: this.#o.keys, entropy, seals })
+    const open = (record: JournalRecord) => seal.open(record)
     const resident: Resident = new Resident({
       address,
       def,
       logicHash: this.#logicHashes.get(type) ?? '',
-      epoch: open.epoch,
-      subject: subjects.journal(shard, address),
-      activation: { ...activation, at: clock.now() },
-      journal: connection.journal,
+      epoch: held.epoch,
+      subject,
+      ...(def.persistence !== 'volatile' && { seal }),
+      ...(retention && { trim: new LogTrim({ address, subject, retention, journal, clock, open, onLog }) }),
+      activation: { ...activation, at: clock.now(), version: def.version ?? 1 },
+      journal,
       clock,
       entropy,
       runtime,
@@ -286,20 +347,29 @@ export class ShardHost {
         bury: (letter, id) => this.#bury(letter, id),
       },
       onActive: () => this.#room.awake(address),
+      onStateSize: (sizeBytes) => {
+        if (this.#residents.get(address) === resident) this.#residency.holds(address, sizeBytes)
+      },
+      servedBy: (logic) => this.#o.servedBy(type, logic),
       onLog,
       onLost: (why, fenced) => {
-        if (this.#residents.get(address) === resident) this.#residents.delete(address)
+        if (this.#residents.get(address) === resident) {
+          this.#residents.delete(address)
+          this.#residency.gone(address)
+        }
+        if (why.code === 'ActorErased') return void this.#buryMail(address, why)
         if (why.code !== 'Moved' && why.code !== 'SystemStopped')
           onLog('actor lost', { address, code: why.code, why: why.message })
         // What came while it left would wait for the next list.
         if (why.code === 'Moved' && !fenced) this.#room.announce(address)
         if (fenced) onDoubt(shard)
-        if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, open)
+        if (why.code === 'LogUnavailable' || (fenced && why.code === 'Moved')) this.#takeUpAgain(address, held)
         else if (why.code !== 'Moved' && why.code !== 'SystemStopped' && def.persistence !== 'volatile')
-          this.#takeUpLater(address, open)
+          this.#takeUpLater(address, held)
       },
     })
     this.#residents.set(address, resident)
+    if (def.persistence !== 'volatile') this.#residency.holds(address, 0)
     void resident.activate(cause)
     return resident
   }
@@ -353,6 +423,24 @@ export class ShardHost {
     return this.#resident(address, { correlation: `mail:${address}`, causation: `mail:${address}` })
   }
 
+  /** An erased actor takes nothing any more: what lies in its mail would be announced for ever. */
+  async #buryMail(address: Address, error: TroupeError): Promise<void> {
+    const { connection, subjects, clock, onLog } = this.#o
+    const { mail } = connection
+    try {
+      const subject = subjects.mail(this.shardOf(address), address)
+      for await (const entry of mail.read(subject)) {
+        for (const letter of lettersIn(entry, address, mail.streamId)) {
+          const dead = asDeadLetter(address, { letter, error, attempts: 0 }, clock.now())
+          if (!(await this.#bury(dead.letter, dead.id))) return
+        }
+        await mail.purge(subject, entry.position)
+      }
+    } catch (failure) {
+      onLog('the mail of an erased actor could not be buried', { actor: address, error: String(failure) })
+    }
+  }
+
   #publish(reply: string | undefined, answer: WireAnswer, asJson: boolean): void {
     const { bus } = this.#o.connection
     if (reply === undefined || !reply.startsWith(`${this.#o.subjects.inboxRoot}.`) || !bus.connected) return
@@ -366,7 +454,7 @@ export class ShardHost {
       const now = this.#o.clock.monotonic()
       for (const [address, resident] of [...this.#residents]) {
         const { idleAfterMs = 60_000 } = this.#o.defs.get(splitAddress(address).type) ?? {}
-        if (resident.idleSince(now - idleAfterMs)) void this.#passivate(address, resident, now - idleAfterMs)
+        if (restsAt(resident, now - idleAfterMs)) void this.#passivate(address, resident, now - idleAfterMs)
         else void this.#planWakeUp(address, resident)
       }
       for (const [address, { forgottenAt }] of this.#setbacks) if (forgottenAt <= now) this.#setbacks.delete(address)
@@ -375,10 +463,10 @@ export class ShardHost {
   }
 
   /** A wake-up takes the place of its timers. */
-  async #passivate(address: Address, resident: Resident, idleSince: number): Promise<void> {
+  async #passivate(address: Address, resident: Resident, since: number): Promise<void> {
     const { nextDue } = resident
     if (nextDue !== undefined && !(await this.#room.planWakeUp(address, nextDue))) return
-    if (resident.idleSince(idleSince)) await resident.drain()
+    if (restsAt(resident, since)) await resident.drain()
   }
 
   async #planWakeUp(address: Address, { nextDue }: Resident): Promise<void> {
@@ -386,6 +474,10 @@ export class ShardHost {
       await this.#room.planWakeUp(address, nextDue)
     }
   }
+}
+
+function restsAt({ restingSince }: Resident, monotonic: number): boolean {
+  return restingSince !== undefined && restingSince <= monotonic
 }
 
 /** What was committed may be larger than a message: then that is the answer. */

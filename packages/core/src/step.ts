@@ -7,6 +7,8 @@
  * 3. The identity of an append is (actor, epoch, seq, writer); `writer` is 128 random bits per activation.
  * 4. `state` is the whole state after the last step, `hash` its hash (`state-hash.ts`). A record without `state` names the record
  *    to fold from: `base`, a journal position.
+ * 5. A sealed record keeps its steps, its state and the plain hash in `sealed` (`seal.ts`); its own `hash` is keyed.
+ * 6. `kept` says where the log begins by now (`retention.ts`): entries below that position may be gone, no others.
  */
 import type { Json } from './codec.ts'
 import type { EffectClass } from './effect.ts'
@@ -15,11 +17,12 @@ import type { Input, Made } from './input.ts'
 import type { HostState } from './logic-host.ts'
 import type { SettlementState } from './settlement.ts'
 import { type STATE_VERSION, todaysState } from './state-format.ts'
-import { HASH_VERSION } from './state-hash.ts'
 import type { Decision } from './supervision.ts'
 import type { Draw } from './tape.ts'
 
 export const RECORD_VERSION = 1
+/** The hash of a sealed record. */
+export const KEYED_HASH_VERSION = 3
 
 /** `type/key#epoch:seq` */
 export type StepId = string
@@ -130,6 +133,8 @@ export interface Activation {
   readonly runtime: string
   readonly xstate: string
   readonly nodejs: string
+  /** Of the actor's definition; older records name it in their states only. */
+  readonly version?: number
 }
 
 export interface JournalRecord {
@@ -143,8 +148,11 @@ export interface JournalRecord {
   readonly activated?: Activation
   readonly steps: readonly Step[]
   readonly state?: ActorState
+  /** Base64 of nonce, sealed text and tag; `steps` is empty then. */
+  readonly sealed?: string
   /** 0 when this record carries the state itself. */
   readonly base: number
+  readonly kept?: number
   readonly hash: string
   readonly hashVersion: number
   /** Settlement at a glance: what a new owner must take up without being asked. */
@@ -182,9 +190,9 @@ export function decodeRecord(bytes: Uint8Array, actor?: string): JournalRecord {
   }
   const hashVersion =
     typeof value === 'object' && value !== null && 'hashVersion' in value ? value.hashVersion : undefined
-  if (typeof hashVersion === 'number' && hashVersion > HASH_VERSION) {
+  if (typeof hashVersion === 'number' && hashVersion > KEYED_HASH_VERSION) {
     throw new UnsupportedVersion(
-      `state hash ${hashVersion} is newer than this runtime's ${HASH_VERSION}; upgrade the node`,
+      `state hash ${hashVersion} is newer than this runtime's ${KEYED_HASH_VERSION}; upgrade the node`,
       {
         version: hashVersion,
       },
@@ -193,11 +201,16 @@ export function decodeRecord(bytes: Uint8Array, actor?: string): JournalRecord {
   if (!isRecord(value) || (actor !== undefined && value.actor !== actor)) {
     throw new LogDamaged(`a journal entry of '${actor ?? 'an actor'}' is not a step record of it`, { actor })
   }
-  return value.state === undefined ? value : { ...value, state: todaysState(value.state) }
+  return ofToday(value)
+}
+
+/** The record with its state as it is kept today. */
+export function ofToday(record: JournalRecord): JournalRecord {
+  return record.state === undefined ? record : { ...record, state: todaysState(record.state) }
 }
 
 /** The store checks nothing, so the identity fields are checked here; the rest is guarded by `hash` and `prev`. */
-function isRecord(value: unknown): value is JournalRecord {
+export function isRecord(value: unknown): value is JournalRecord {
   if (typeof value !== 'object' || value === null) return false
   const has = (name: string, type: string) => typeof Reflect.get(value, name) === type
   const texts = ['actor', 'writer', 'prev', 'logic', 'hash'].every((name) => has(name, 'string'))

@@ -123,6 +123,8 @@ export function keepsInput({ supervision }: { readonly supervision?: Supervision
 export interface Order {
   readonly kind: (typeof ORDERS)[number]
   readonly reason?: string
+  /** With `destroy`: the key of its log is destroyed as well. */
+  readonly erase?: true
 }
 export const ORDERS = ['start', 'restart', 'reset', 'destroy'] as const
 

@@ -4,12 +4,12 @@
  * Owns the connection and everything that runs on it; `stop` leaves nothing behind. Two systems in one process share nothing
  * unless they are given the same backend.
  */
-import { createRequire } from 'node:module'
 import type { AnyActorLogic } from 'xstate'
+import { activationFacts } from './activation-facts.ts'
 import type { ActorDef, AnyActorDef } from './actor.ts'
 import { type Address, addressOf, type ShardName, Subjects, splitAddress } from './address.ts'
 import { Asker, type Transport } from './asker.ts'
-import { checkOptions } from './check-options.ts'
+import { checkOptions, definitionsByType } from './check-options.ts'
 import { realClock } from './clock.ts'
 import { type ClusterTree, readClusterTree } from './cluster-tree.ts'
 import { decode, hashOf, sizeOf } from './codec.ts'
@@ -19,6 +19,7 @@ import type { Effect } from './effect.ts'
 import { cryptoEntropy } from './entropy.ts'
 import { dataIn, decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
 import { ActorDone, InvalidAddress, LogicRefused, SystemStopped } from './errors.ts'
+import { storedKeys } from './keys.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
 import { serveMicro } from './micro-service.ts'
@@ -26,9 +27,10 @@ import { agreeOnNamespace, type NamespaceRecord, readNamespace } from './namespa
 import { nodeService } from './node-service.ts'
 import { Outbox } from './outbox.ts'
 import { type EffectOverrides, Overrides } from './overrides.ts'
-import type { Backend, Clock, Connection, Durability, Entropy, Subscription } from './ports.ts'
+import type { Backend, Clock, Connection, Durability, Entropy, KeyStore, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
 import { ActorRef, type Ref, type RefOptions } from './ref.ts'
+import type { ResidencyCap } from './residency.ts'
 import {
   type AnyEffect,
   EffectRegistry,
@@ -41,7 +43,7 @@ import {
   UNANSWERED,
 } from './run.ts'
 import type { EffectRuntime } from './runtime.ts'
-import { ShardHost } from './shard-host.ts'
+import { logicHash, ShardHost } from './shard-host.ts'
 import { ShardMap } from './shard-map.ts'
 import { SharedParts } from './shared-parts.ts'
 import type { Activation } from './step.ts'
@@ -62,6 +64,10 @@ export interface SystemOptions {
   readonly shards?: number
   /** How long a silent node keeps its shards; whole seconds, at least 3,000. @defaultValue 20_000 */
   readonly leaseMs?: number
+  /** What this node keeps in memory of its journaled actors; those that have rested longest leave it. */
+  readonly residency?: ResidencyCap
+  /** Where the keys of encrypted actors are. @defaultValue the store of the backend: `keys.ts` says what that protects */
+  readonly keys?: KeyStore
   /** Version of your application, recorded with every activation. @defaultValue 'unknown' */
   readonly app?: string
   /**
@@ -92,6 +98,14 @@ export interface OrderOptions {
   readonly reason?: string
   /** @defaultValue 5_000 */
   readonly timeoutMs?: number
+}
+
+export interface DestroyOptions extends OrderOptions {
+  /**
+   * The key of its log is destroyed too: nobody can read it any more, and its address is never used again (`ActorErased`). For
+   * encrypted types only.
+   */
+  readonly erase?: boolean
 }
 
 export interface SupervisorRef<C extends SupervisedSet> extends Addressed {
@@ -129,7 +143,7 @@ export interface System extends AsyncDisposable {
   /** As `start`, and an actor that has not ended begins its effects again. */
   restart(actor: Addressed, options?: OrderOptions): Promise<void>
   reset(actor: Addressed, options?: OrderOptions): Promise<void>
-  destroy(actor: Addressed, options?: OrderOptions): Promise<void>
+  destroy(actor: Addressed, options?: DestroyOptions): Promise<void>
   /** Nodes, their shards, the actors in their memory and the children of those, as they are now. */
   actors(options?: { readonly timeoutMs?: number }): Promise<ClusterTree>
   /** What happens to an actor's life: started, failed and what became of it, moved, ended. From its log, from now on. */
@@ -155,9 +169,9 @@ const WAKE_MS = 60_000
  */
 export async function createSystem(options: SystemOptions = {}): Promise<System> {
   const { actors = [], backend = memory(), shards = 256, leaseMs = 20_000, onLog = () => {} } = options
-  const { clock = realClock(), entropy = cryptoEntropy(), app = 'unknown' } = options
+  const { clock = realClock(), entropy = cryptoEntropy(), app = 'unknown', residency = {} } = options
   const node = options.node ?? `node-${entropy.hex(32)}`
-  checkOptions({ actors, node, shards, leaseMs })
+  checkOptions({ actors, node, shards, leaseMs, residency })
   selfTest()
   const { provides = [] } = options
   const registry = new EffectRegistry(provides, actors)
@@ -172,7 +186,22 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
         ? await agreeOnNamespace(connection.store, connection.journal.streamId, hosted, shards)
         : ((await readNamespace(connection.store)) ?? { v: 1, streamId: '', groups: { main: shards }, types: {} })
     const effects = new Overrides(options.effects)
-    const parts = { node, app, defs, registry, connection, record, leaseMs, effects, onLog, clock, entropy }
+    const keys = options.keys ?? storedKeys(connection.store)
+    const parts = {
+      node,
+      app,
+      defs,
+      registry,
+      connection,
+      record,
+      leaseMs,
+      residency,
+      keys,
+      effects,
+      onLog,
+      clock,
+      entropy,
+    }
     system = new RunningSystem(parts)
     await system.join()
     return system
@@ -180,16 +209,6 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
     await (system?.stop() ?? connection.close())
     throw error
   }
-}
-
-function definitionsByType(actors: readonly AnyActorDef[]): ReadonlyMap<string, AnyActorDef> {
-  const defs = new Map<string, AnyActorDef>()
-  for (const def of actors) {
-    const { type } = def.protocol
-    if (defs.has(type)) throw new LogicRefused(`two definitions of actor type '${type}' were given to one system`)
-    defs.set(type, def)
-  }
-  return defs
 }
 
 interface Parts {
@@ -200,6 +219,8 @@ interface Parts {
   readonly connection: Connection
   readonly record: NamespaceRecord
   readonly leaseMs: number
+  readonly residency: ResidencyCap
+  readonly keys: KeyStore
   readonly effects: Overrides
   readonly onLog: (text: string, data: object) => void
   readonly clock: Clock
@@ -229,7 +250,7 @@ class RunningSystem implements System {
   #drained: Promise<void> | undefined
 
   constructor(parts: Parts) {
-    const { node, app, connection, record, clock, entropy, effects, defs, onLog } = parts
+    const { node, app, connection, record, clock, entropy, effects, defs, residency, keys, onLog } = parts
     this.#parts = parts
     this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
@@ -260,7 +281,7 @@ class RunningSystem implements System {
       entropy,
       effects,
       lives: {
-        watch: (address, options) => watchLife(connection.journal, this.#subjects, address, options),
+        watch: (address, options) => watchLife(connection.journal, this.#subjects, address, options, keys),
         order: async (to, order, call) => {
           await this.#asker.ask({ to, event: null, order, ...call })
         },
@@ -279,8 +300,11 @@ class RunningSystem implements System {
       outbox: this.#outbox,
       runtime: this.runtime,
       activation: this.#activation,
+      residency,
+      keys,
       valid: () => this.#membership?.valid ?? false,
       onDoubt: (shard) => void this.#membership?.doubt(shard),
+      servedBy: (type, logic) => this.#membership?.servedBy(type, logic) ?? [],
       onLog,
     })
     this.#membership = defs.size === 0 ? undefined : new Membership(this.#membershipOptions())
@@ -292,6 +316,7 @@ class RunningSystem implements System {
     return {
       node,
       groups: Object.fromEntries(Object.entries(record.groups).filter(([group]) => served.has(group))),
+      logics: Object.fromEntries([...defs].map(([type, def]) => [type, logicHash(def)])),
       store: connection.store,
       clock,
       entropy,
@@ -400,7 +425,7 @@ class RunningSystem implements System {
   }
 
   watch(actor: Addressed, options: WatchOptions = {}): AsyncIterable<LifeFact> {
-    return watchLife(this.connection.journal, this.#subjects, actor.address, options)
+    return watchLife(this.connection.journal, this.#subjects, actor.address, options, this.#parts.keys)
   }
 
   start(actor: Addressed, options?: OrderOptions): Promise<void> {
@@ -415,20 +440,25 @@ class RunningSystem implements System {
     return this.#order('reset', actor, options)
   }
 
-  destroy(actor: Addressed, options?: OrderOptions): Promise<void> {
-    return this.#order('destroy', actor, options)
+  destroy(actor: Addressed, { erase = false, ...options }: DestroyOptions = {}): Promise<void> {
+    return this.#order('destroy', actor, options, erase)
   }
 
   deadLetters(type?: string): AsyncIterable<DeadLetter> {
     return readDeadLetters(this.connection.mail, this.#subjects, type)
   }
 
-  async #order(kind: Order['kind'], actor: Addressed, { timeoutMs = 5_000, reason }: OrderOptions = {}): Promise<void> {
+  async #order(
+    kind: Order['kind'],
+    actor: Addressed,
+    { timeoutMs = 5_000, reason }: OrderOptions = {},
+    erase = false,
+  ): Promise<void> {
     const correlation = this.#newId()
     await this.#asker.ask({
       to: actor.address,
       event: null,
-      order: { kind, ...(reason !== undefined && { reason }) },
+      order: { kind, ...(reason !== undefined && { reason }), ...(erase && { erase }) },
       cause: { correlation, causation: `operator:${correlation}` },
       timeoutMs,
     })
@@ -455,6 +485,7 @@ class RunningSystem implements System {
         return bus.subscribe(...given)
       },
       journal: this.connection.journal,
+      keys: this.#parts.keys,
       subjects: this.#subjects,
       clock,
       ...more,
@@ -565,21 +596,4 @@ function shardMapOf({ types, groups }: NamespaceRecord): ShardMap {
 /** For the mailbox bound of messages that never became bytes. */
 function weightOf(envelope: Envelope): number {
   return envelope.kind === 'event' ? 128 + sizeOf(envelope.event) : 128
-}
-
-function activationFacts(node: string, app: string, clock: Clock): Activation {
-  const require = createRequire(import.meta.url)
-  const versionOf = (file: string): string => {
-    const found: unknown = require(file)
-    return typeof found === 'object' && found !== null && 'version' in found ? String(found.version) : 'unknown'
-  }
-  return {
-    node,
-    pid: process.pid,
-    at: clock.now(),
-    app,
-    runtime: versionOf('../package.json'),
-    xstate: versionOf('xstate/package.json'),
-    nodejs: process.version,
-  }
 }

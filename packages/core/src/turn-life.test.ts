@@ -58,7 +58,7 @@ describe('supervision', () => {
     await actor.quiet()
     expect([open.outcome, after.outcome]).toEqual(['AskUnanswered', 'ActorQuarantined'])
     expect((await actor.records()).at(-1)).toMatchObject({ open: { asks: 0 } })
-    expect(actor.resident.idleSince(here.clock.monotonic())).toBe(true)
+    expect(actor.resident.restingSince).toBeLessThanOrEqual(here.clock.monotonic())
     await actor.resident.drain()
     const next = await stage({}, { epoch: 2 })
     const again = next.ask(add(1), { client: 'other' })
@@ -192,10 +192,10 @@ describe('sends', () => {
     const actor = await stage()
     actor.ask({ type: 'send', key: 'a' })
     await actor.quiet()
-    expect(actor.resident.idleSince(here.clock.monotonic())).toBe(false)
+    expect(actor.resident.restingSince).toBeUndefined()
     actor.sends[0]?.done(true)
     await actor.quiet()
-    expect(actor.resident.idleSince(here.clock.monotonic())).toBe(true)
+    expect(actor.resident.restingSince).toBeLessThanOrEqual(here.clock.monotonic())
     await actor.advance(5_000)
     expect((await actor.records()).at(-1)).toMatchObject({
       steps: [{ input: { kind: 'settled' }, delivered: [1] }],

@@ -163,17 +163,17 @@ export class Resident {
   }
 
   async #recover(): Promise<void> {
-    const { address, def, journal, subject, epoch, logicHash } = this.#o
+    const { address, def, journal, subject, epoch, logicHash, seal } = this.#o
     if (def.persistence === 'volatile') return
     let found: Recovered
     try {
-      found = await recover(journal, subject, address, def, logicHash)
+      found = await recover(journal, subject, address, def, logicHash, seal)
       this.#maker.resumeFrom(found)
     } catch (error) {
       if (!(error instanceof StateDiverged) && !(error instanceof LogicRefused)) throw error
-      found = await recoverWithoutState(journal, subject, address)
+      found = await recoverWithoutState(journal, subject, address, seal)
       this.#maker.resumeFrom(found, true)
-      this.#diverged = divergence(address, error)
+      this.#diverged = divergence(address, error, this.#o.servedBy)
       this.#o.onLog('state diverged', { actor: address, why: error.message, ...error.details })
     }
     if (found.epoch > epoch)
@@ -228,14 +228,14 @@ export class Resident {
     }
   }
 
-  /** True when leaving memory loses nothing that nobody else would take up. */
-  idleSince(monotonic: number): boolean {
+  /** Since when leaving memory would lose nothing that nobody else takes up; undefined when it would. */
+  get restingSince(): number | undefined {
     const sends = this.#settlement.sends.length - this.#unrecorded.deliveredSends
     const open = this.#settlement.waiting(this.#o.clock.now()) + sends
     const soon = (this.nextDue ?? Number.POSITIVE_INFINITY) <= this.#o.clock.now() + WAKE_UP_MS
     const running = soon || (this.#maker.host?.openEffects ?? 0) > 0 || this.#intake?.idle === false
     const busy = this.#turning || !this.#mailbox.empty || this.#phase === 'activating' || this.#phase === 'paused'
-    return !busy && open === 0 && !running && this.#lastActive <= monotonic && this.#o.def.persistence !== 'volatile'
+    return !busy && open === 0 && !running && this.#o.def.persistence !== 'volatile' ? this.#lastActive : undefined
   }
 
   /** Its timers are armed and it is not about to leave. */

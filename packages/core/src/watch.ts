@@ -7,7 +7,8 @@
 import type { Address, Subjects } from './address.ts'
 import type { Json } from './codec.ts'
 import type { WireError } from './errors.ts'
-import type { Journal } from './ports.ts'
+import type { Journal, KeyStore } from './ports.ts'
+import { SealReader } from './seal.ts'
 import { decodeRecord, type JournalRecord, type Step, type StepId, stepId } from './step.ts'
 import type { Decision, Order } from './supervision.ts'
 
@@ -40,14 +41,19 @@ export async function* watchLife(
   subjects: Subjects,
   address: Address,
   options: WatchOptions = {},
+  keys?: KeyStore,
 ): AsyncGenerator<LifeFact> {
+  const sealed = new SealReader(keys)
   const ended = new AbortController()
   const signal = options.signal === undefined ? ended.signal : AbortSignal.any([options.signal, ended.signal])
   const pattern = subjects.history(address)
   try {
     const from = options.from ?? (await positionOf(journal, pattern)) + 1
     for await (const { bytes, position } of journal.follow(pattern, { from, signal })) {
-      yield* factsIn(decodeRecord(bytes, address), position)
+      const record = decodeRecord(bytes, address)
+      await sealed.prepare(record)
+      // Of an erased actor only its moves are left.
+      yield* factsIn(sealed.open(record) ?? record, position)
     }
   } finally {
     ended.abort()

@@ -170,3 +170,31 @@ test('index/4: an entry that is no record is counted and does not hide the other
   expect(index.actors('work').map(({ actor }) => actor)).toEqual(['work/w1', 'work/w2'])
   await stop()
 })
+
+test('index/3: a log whose beginning retention has removed is not complete', async () => {
+  const { order, reader, stop } = await world()
+  for (let n = 0; n < 3; n++) await order(n)
+  await stop()
+  const [whole, cut] = [openEventIndex(':memory:'), openEventIndex(':memory:')]
+  expect(await whole.update(reader.journal, subjects)).toMatchObject({ complete: true })
+  const positions: number[] = []
+  for await (const { subject, position } of reader.journal.read(subjects.history('work/w1'))) {
+    positions.push(position)
+    if (positions.length === 2) await reader.journal.purge(subject, position)
+  }
+  expect(positions.length).toBeGreaterThan(2)
+  expect(await cut.update(reader.journal, subjects)).toMatchObject({ complete: false, unreadable: 0 })
+  expect(cut.events({ actor: 'work/w1' })[0]?.seq).toBeGreaterThan(1)
+})
+
+test('index/3: sealed records are not indexed, and that the answer is not complete is said', async () => {
+  const secret = protocol('secret', { events: { note: z.object({}) } })
+  const def = defineActor(secret, { encrypted: true, logic: secret.handlers({}, { note: () => ({}) }) })
+  const backend = memory()
+  await using system = await createSystem({ actors: [def], backend, shards: 4 })
+  await system.get(def, 's').ask({ type: 'note' })
+  const index = openEventIndex(':memory:')
+  const state = await index.update(system.connection.journal, subjects)
+  expect(state).toMatchObject({ complete: false, unreadable: 0 })
+  expect(index.events({ actor: 'secret/s' })).toEqual([])
+})

@@ -6,14 +6,15 @@
  * 1. Rows and cursor change in one transaction, and only from the cursor that the writer started at: two processes on one file
  *    never leave a gap.
  * 2. A cursor {streamId, position, hash} that the journal does not confirm, or another schema, means: built again from nothing.
- * 3. A journal whose first entry is gone is answered with `complete: false`.
+ * 3. A journal whose first entry is gone, or the first steps of one of its actors (retention), is answered with `complete: false`. So
+ *    is one with sealed records: they are not indexed, for an index would outlive an erased key.
  * 4. Entries that cannot be read are skipped and counted (`unreadable`), so one damaged record does not hide the others.
  */
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Journal, JournalEntry, Subjects } from '@troupe/core'
-import { hashOfBytes } from '@troupe/core/replay'
+import { decodeRecord, hashOfBytes } from '@troupe/core/replay'
 import { eventsOf, type LoggedEvent, type WriterNodes } from './logged-event.ts'
 import {
   type ActorSummary,
@@ -137,8 +138,12 @@ export class EventIndex {
     return this.#transaction(() => {
       if (this.#cursor().position !== from.position) return undefined
       let unreadable = 0
-      for (const entry of entries) unreadable += this.#take(entry) ? 0 : 1
-      const complete = from.position === 0 ? (entries[0]?.position ?? 1) === 1 : from.complete
+      let complete = from.position === 0 ? (entries[0]?.position ?? 1) === 1 : from.complete
+      for (const entry of entries) {
+        const events = this.#read(entry)
+        if (events === undefined) unreadable += 1
+        else complete = this.#take(events) && !isSealed(entry, events) && complete
+      }
       const next = {
         streamId: from.streamId,
         position: last?.position ?? from.position,
@@ -154,16 +159,25 @@ export class EventIndex {
     })
   }
 
-  #take(entry: JournalEntry): boolean {
-    let events: readonly LoggedEvent[]
+  #read(entry: JournalEntry): readonly LoggedEvent[] | undefined {
     try {
-      events = eventsOf(entry, this.writers)
+      return eventsOf(entry, this.writers)
     } catch {
-      return false // counted by the caller; `replay` says what is wrong with it
+      return undefined // counted by the caller; `replay` says what is wrong with it
     }
+  }
+
+  /** False when the steps of their actor before them are not in the log. */
+  #take(events: readonly LoggedEvent[]): boolean {
+    const [first] = events
+    const begins = first === undefined || first.seq === 1 || this.#knows(first.actor)
     const insert = `INSERT OR REPLACE INTO events VALUES (${Array(23).fill('?').join(', ')})`
     for (const event of events) this.#run(insert, ...valuesOf(event))
-    return true
+    return begins
+  }
+
+  #knows(actor: string): boolean {
+    return this.#run('SELECT 1 FROM events WHERE actor = ? LIMIT 1', actor).length > 0
   }
 
   #rebuild(): void {
@@ -246,6 +260,10 @@ export class EventIndex {
     if (known === undefined) this.#statements.set(sql, statement)
     return statement.all(...values)
   }
+}
+
+function isSealed(entry: JournalEntry, events: readonly LoggedEvent[]): boolean {
+  return events.length === 0 && decodeRecord(entry.bytes).sealed !== undefined
 }
 
 function valuesOf(event: LoggedEvent): (string | number | null)[] {

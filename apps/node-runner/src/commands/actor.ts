@@ -1,6 +1,6 @@
 /** `troupe actor ls|show`: actors as the log knows them, with no node asked; `actor tree` asks the nodes, `actor start|restart|reset|destroy` orders. */
-import { type Address, createSystem, readClusterTree, realClock, splitAddress } from '@troupe/core'
-import { type Activation, type ActorState, decodeRecord } from '@troupe/core/replay'
+import { type Address, createSystem, readClusterTree, realClock, splitAddress, storedKeys } from '@troupe/core'
+import { type Activation, type ActorState, decodeRecord, SealReader } from '@troupe/core/replay'
 import { Command } from 'commander'
 import { clusterText } from '../cluster-text.ts'
 import { type OpenLog, withLog } from '../open-log.ts'
@@ -31,7 +31,9 @@ export function actorCommand(): Command {
     .action(show)
   readOptions(actor.command('tree')).description('nodes, shards, actors in memory and their children, now').action(tree)
   for (const kind of ORDERS) {
-    readOptions(actor.command(kind))
+    const command = readOptions(actor.command(kind))
+    if (kind === 'destroy') command.option('--erase', 'destroy the key of its log as well: for encrypted types')
+    command
       .description(WHAT[kind])
       .argument('<address>', 'type/key')
       .option('--reason <text>', 'for whoever reads the log')
@@ -50,15 +52,22 @@ const WHAT = {
 
 interface OrderOptions extends ReadOptions {
   readonly reason?: string
+  readonly erase?: boolean
 }
 
-function order(kind: (typeof ORDERS)[number], text: string, { json, reason, ...options }: OrderOptions): Promise<void> {
+function order(
+  kind: (typeof ORDERS)[number],
+  text: string,
+  { json, reason, erase, ...options }: OrderOptions,
+): Promise<void> {
   return withLog(options, async ({ connection }) => {
     const address = addressIn(text)
     // The log closes the connection.
     const backend = { kind: 'nats', connect: async () => ({ ...connection, close: async () => {} }) } as const
     await using system = await createSystem({ backend })
-    await system[kind]({ address }, reason === undefined ? {} : { reason })
+    const why = reason === undefined ? {} : { reason }
+    if (kind === 'destroy') await system.destroy({ address }, { ...why, erase: erase === true })
+    else await system[kind]({ address }, why)
     print(
       json
         ? JSON.stringify({ apiVersion: API_VERSION, kind: 'ActorOrder', items: [{ actor: address, order: kind }] })
@@ -122,8 +131,11 @@ export function unknownActor(address: string): Problem {
 async function newestOf({ connection, subjects }: OpenLog, address: Address): Promise<Shown> {
   const pattern = subjects.history(address)
   for await (const head of connection.journal.heads(pattern)) {
-    const { epoch, open, steps, base, state, activated } = decodeRecord(head.bytes, address)
-    const whole = state === undefined ? await stateAt({ connection, subjects }, address, base) : state
+    const sealed = new SealReader(storedKeys(connection.store))
+    const stored = decodeRecord(head.bytes, address)
+    await sealed.prepare(stored)
+    const { epoch, open, steps, base, state, activated } = sealed.open(stored) ?? stored
+    const whole = base === 0 ? state : await stateAt({ connection, subjects }, address, base, sealed)
     const seq = steps.at(-1)?.seq ?? whole?.seq ?? 0
     return { actor: address, seq, epoch, open, ...(whole && { state: whole }), ...(activated && { activated }) }
   }
@@ -134,9 +146,10 @@ async function stateAt(
   { connection, subjects }: Pick<OpenLog, 'connection' | 'subjects'>,
   address: Address,
   position: number,
+  sealed: SealReader,
 ): Promise<ActorState | undefined> {
   for await (const entry of connection.journal.read(subjects.history(address), { from: position })) {
-    return decodeRecord(entry.bytes, address).state
+    return sealed.open(decodeRecord(entry.bytes, address))?.state
   }
   return undefined
 }

@@ -1,7 +1,7 @@
 /**
  * `troupe replay <actor>`: folds the recorded steps through today's code and compares every append. Exit code 6 when one differs.
  */
-import { type AnyActorDef, splitAddress } from '@troupe/core'
+import { type AnyActorDef, splitAddress, storedKeys } from '@troupe/core'
 import { frames, type ReplaySummary, replayActor, replayAll } from '@troupe/core/replay'
 import { Command } from 'commander'
 import { loadActors } from '../entry.ts'
@@ -42,9 +42,9 @@ function replay(actor: string | undefined, { json, entry, all, at, ...options }:
 }
 
 async function everything(log: OpenLog, defs: readonly AnyActorDef[], json: boolean | undefined): Promise<void> {
-  const summary = await replayAll(log.connection.journal, log.subjects, defs)
+  const summary = await replayAll(log.connection.journal, log.subjects, defs, storedKeys(log.connection.store))
   const { state } = await log.index()
-  const whole = summary.skipped.length === 0
+  const whole = summary.skipped.length === 0 && summary.complete
   answer(json, envelope<ReplaySummary>('ReplaySummary', state, [summary], whole), state, () => summaryText(summary))
   if (!whole) process.exitCode = EXIT.partial
   if (summary.mismatches + summary.unchecked > 0) process.exitCode = EXIT.diverged
@@ -57,10 +57,17 @@ async function one(
   json: boolean | undefined,
 ): Promise<void> {
   const address = addressIn(actor)
-  const report = await replayActor(log.connection.journal, log.subjects, address, definitionOf(actor, defs))
+  const report = await replayActor(
+    log.connection.journal,
+    log.subjects,
+    address,
+    definitionOf(actor, defs),
+    storedKeys(log.connection.store),
+  )
   if (report.appends === 0) throw unknownActor(address)
   const { state } = await log.index()
-  answer(json, envelope('ReplayReport', state, [report]), state, () => reportText(report))
+  answer(json, envelope('ReplayReport', state, [report], report.complete), state, () => reportText(report))
+  if (!report.complete) process.exitCode = EXIT.partial
   if (report.mismatches + report.unchecked > 0) process.exitCode = EXIT.diverged
 }
 
@@ -73,9 +80,12 @@ async function step(
 ): Promise<void> {
   const address = addressIn(actor)
   const def = definitionOf(actor, defs)
-  const frame = await frames(log.connection.journal, log.subjects, address, def).at(seq)
+  const keys = storedKeys(log.connection.store)
+  const frame = await frames(log.connection.journal, log.subjects, address, def, keys).at(seq)
   if (frame === undefined) {
-    const what = `'${address}' has no step ${seq}`
+    const { complete, firstStep } = await replayActor(log.connection.journal, log.subjects, address, def, keys)
+    const gone = !complete && seq < firstStep
+    const what = `'${address}' has no step ${seq}${gone ? ` any more: its retention keeps them from ${firstStep} on` : ''}`
     throw new Problem({ code: 'NoStep', exit: 'notFound', what, fix: `troupe event ls --actor ${address}` })
   }
   const { state } = await log.index()

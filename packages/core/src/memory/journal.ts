@@ -1,7 +1,7 @@
 /**
  * The memory journal: one `Log` per world, one `MemoryJournal` per connection.
  *
- * 1. Positions are the entries' places in one list, starting at 1; nothing is ever removed.
+ * 1. Positions are the entries' places in one list, starting at 1; a purge leaves holes in it.
  * 2. `append` compares and stores in one hop: of two appends with one expectation exactly one is stored.
  * 3. Bytes are copied on the way in and on the way out.
  */
@@ -26,7 +26,7 @@ export class Log {
   readonly streamId: string
   /** Subjects the log takes, a pattern. */
   readonly #takes: Match
-  readonly #entries: JournalEntry[] = []
+  readonly #entries: (JournalEntry | undefined)[] = []
   readonly #bySubject = new Map<string, number[]>()
   #waiting: (() => void)[] = []
 
@@ -62,6 +62,12 @@ export class Log {
     return position
   }
 
+  purge(subject: string, below: number): void {
+    const positions = this.#bySubject.get(subject) ?? []
+    const goes = positions.findIndex((position, i) => position >= below || i === positions.length - 1)
+    for (const position of positions.splice(0, Math.max(0, goes))) this.#entries[position - 1] = undefined
+  }
+
   heads(match: Match): JournalEntry[] {
     const heads: JournalEntry[] = []
     for (const [subject, positions] of this.#bySubject) {
@@ -77,8 +83,9 @@ export class Log {
     const positions = isLiteral(pattern) ? (this.#bySubject.get(pattern) ?? []).filter((at) => at >= from) : undefined
     for (let at = from, i = 0; ; i++, at++) {
       const position = positions ? positions[i] : at
-      const entry = position === undefined || position > end ? undefined : this.at(position)
-      if (!entry) return { entries, next: Math.max(from, end + 1) }
+      if (position === undefined || position > end) return { entries, next: Math.max(from, end + 1) }
+      const entry = this.at(position)
+      if (entry === undefined) continue
       if (match(entry.subject)) entries.push(copyOf(entry))
       if (entries.length === CHUNK) return { entries, next: entry.position + 1 }
     }
@@ -157,6 +164,10 @@ export class MemoryJournal implements Journal {
       yield* chunk.entries
       from = chunk.next
     }
+  }
+
+  purge(subject: string, below: number): Promise<void> {
+    return this.#link.call(() => this.#log.purge(subject, below))
   }
 
   async *follow(

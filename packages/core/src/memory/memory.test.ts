@@ -1,5 +1,7 @@
+import { memoryKeys } from '../keys.ts'
 import { busConformance } from '../testing/bus-conformance.ts'
 import { journalConformance } from '../testing/journal-conformance.ts'
+import { keyConformance, storedKeyWorld } from '../testing/key-conformance.ts'
 import { mailConformance } from '../testing/mail-conformance.ts'
 import { storeConformance } from '../testing/store-conformance.ts'
 import { connectOptions, type TestWorld } from '../testing/world.ts'
@@ -30,3 +32,8 @@ busConformance('memory', memoryWorld)
 journalConformance('memory', memoryWorld)
 mailConformance('memory', memoryWorld)
 storeConformance('memory', memoryWorld)
+keyConformance('memory', () => storedKeyWorld(memoryWorld))
+keyConformance('in the process', async () => {
+  const keys = memoryKeys()
+  return { stores: [keys, keys], end: async () => {} }
+})

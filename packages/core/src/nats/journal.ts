@@ -4,7 +4,9 @@
  * 1. An append is one message with its expectation in the headers; the server compares and stores in one step.
  * 2. `last` asks the leader. `heads`, `read` and `follow` read in order and without gaps (`ordered.ts`); `read` first asks the
  *    leader where the end is, so a lagging replica can delay but never shorten it.
- * 3. After a reconnect, and before an expectation of "nothing yet", the stream's identity is settled first.
+ * 3. A purge is by subject and below a position that is no later than the newest entry, as the leader knows it: a subject that were
+ *    emptied would expect 0 again.
+ * 4. After a reconnect, and before an expectation of "nothing yet", the stream's identity is settled first.
  */
 import type { StoredMsg } from '@nats-io/jetstream'
 import { LogDamaged, LogUnavailable, TroupeError } from '../errors.ts'
@@ -92,6 +94,16 @@ export class NatsJournal implements Journal {
   ): AsyncIterable<JournalEntry> {
     const items = ordered(this.#api, { ...this.#reading(pattern), from: options.from ?? 1, signal: options.signal })
     for await (const item of items) if (item.kind === 'message') yield entryOf(item)
+  }
+
+  async purge(subject: string, below: number): Promise<void> {
+    await this.#identity.settle()
+    const newest = (await this.#last(subject))?.position ?? 0
+    const seq = Math.min(below, newest)
+    if (seq <= 1) return
+    await request(this.#api, `purge '${subject}' below ${seq}`, () =>
+      this.#api.jsm.streams.purge(this.#identity.stream, { filter: subject, seq }),
+    )
   }
 
   async #last(subject: string): Promise<JournalEntry | undefined> {

@@ -1,6 +1,7 @@
 import type { Connection } from '../ports.ts'
 import { busConformance } from '../testing/bus-conformance.ts'
 import { journalConformance } from '../testing/journal-conformance.ts'
+import { keyConformance, storedKeyWorld } from '../testing/key-conformance.ts'
 import { mailConformance } from '../testing/mail-conformance.ts'
 import { natsServer } from '../testing/nats-server.ts'
 import { storeConformance } from '../testing/store-conformance.ts'
@@ -32,3 +33,4 @@ busConformance('nats', natsWorld)
 journalConformance('nats', natsWorld)
 mailConformance('nats', natsWorld)
 storeConformance('nats', natsWorld)
+keyConformance('nats', () => storedKeyWorld(natsWorld))

@@ -47,7 +47,8 @@ export function openJournal(api: Api, wanted: Wanted, initialise: boolean): Prom
     name: journalStream(namespace),
     subjects: [new Subjects(namespace).journals()],
     description: `Troupe journal of namespace ${namespace}`,
-    settings: { deny_delete: true, deny_purge: true },
+    // Purges are what retention is made of; who may ask for them is a matter of the server's permissions.
+    settings: { deny_delete: true },
   }
   return openStream(api, spec, wanted, initialise)
 }

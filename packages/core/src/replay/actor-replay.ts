@@ -7,6 +7,7 @@
  * 2. Compared per append: the chain of hashes, the epoch, what every step decided and made, the state at the end.
  * 3. An append counts at most once. After a divergence the fold starts again from the next recorded state; appends in
  *    between cannot be judged and are counted as `unchecked`.
+ * 4. A log whose beginning retention has removed is not complete; it is damaged when it begins later than it says.
  */
 import type { AnyActorDef } from '../actor.ts'
 import type { Address } from '../address.ts'
@@ -14,6 +15,7 @@ import { hashOfBytes, type Json } from '../codec.ts'
 import { type DivergenceCause, Fold, plain } from '../fold.ts'
 import type { LogicHost } from '../logic-host.ts'
 import type { JournalEntry } from '../ports.ts'
+import { SealReader } from '../seal.ts'
 import { eventType } from '../settlement.ts'
 import { logicHash } from '../shard-host.ts'
 import { stateHash } from '../state-hash.ts'
@@ -44,6 +46,14 @@ export interface ReplayReport {
   readonly mismatches: number
   /** Appends after a divergence and before the next recorded state. */
   readonly unchecked: number
+  /** Appends of an older version of the definition: folded through its upgrades, with no hash to compare. */
+  readonly upgraded: number
+  /** False when retention has removed steps before the first one that is here, or the actor was erased. */
+  readonly complete: boolean
+  /** The actor was erased: its sealed steps cannot be read by anybody. */
+  readonly erased?: true
+  /** Number of the first step that is here; 0 when none is. */
+  readonly firstStep: number
   /** The first one. */
   readonly divergence?: ReplayDivergence
 }
@@ -64,19 +74,28 @@ export class ActorReplay {
   readonly #actor: Address
   readonly #fold: Fold
   readonly #epochs = new Set<number>()
+  readonly #sealed: SealReader
+  #erased = false
   #prev = ''
   #epoch = 0
-  #version: number | undefined
   #activation: Activation | undefined
   #lost = false
   #steps = 0
   #appends = 0
   #mismatches = 0
   #unchecked = 0
+  #upgraded = 0
+  #firstStep = 0
+  /** The first entry, when others were before it. */
+  #begins: JournalEntry | undefined
+  /** Where the log says that it begins. */
+  #kept = 0
   #first: ReplayDivergence | undefined
 
-  constructor(actor: Address, def: AnyActorDef) {
+  /** @param sealed prepared for what is fed, where records are sealed */
+  constructor(actor: Address, def: AnyActorDef, sealed = new SealReader()) {
     this.#actor = actor
+    this.#sealed = sealed
     this.#fold = new Fold(actor, def, logicHash(def))
   }
 
@@ -87,34 +106,53 @@ export class ActorReplay {
     this.#prev = hashOfBytes(entry.bytes)
     let record: JournalRecord
     try {
-      record = decodeRecord(entry.bytes, this.#actor)
+      const stored = decodeRecord(entry.bytes, this.#actor)
+      const opened = this.#sealed.open(stored)
+      if (opened === undefined) return this.#passErased(entry, stored, before)
+      record = opened
     } catch (error) {
       this.#lost = true
       this.#note(entry, this.#damage('a record of this actor', reasonOf(error)))
       return
     }
+    if (before === '' && record.prev !== '') this.#begins = entry
+    this.#kept = record.kept ?? this.#kept
+    this.#firstStep ||= record.steps[0]?.seq ?? 0
     this.#steps += record.steps.length
     this.#epochs.add(record.epoch)
     this.#activation = record.activated ?? this.#activation
-    const damage = this.#damageOf(record, before)
-    const divergence = this.#lost ? undefined : this.#apply(record, entry, onFrame)
-    if (this.#lost) {
-      this.#unchecked += 1
+    const begins = this.#begins === entry
+    if (begins) this.#resynchronise(record)
+    const damage = this.#damageOf(record, begins ? record.prev : before)
+    const divergence = this.#lost || begins ? undefined : this.#apply(record, entry, onFrame)
+    if (!this.#lost && divergence === undefined && this.#fold.upgrades === 'done') this.#upgraded += 1
+    if (this.#lost || begins) {
+      // The state behind a first record is known, the one before it is not.
+      if (this.#lost) this.#unchecked += 1
       for (const step of record.steps) onFrame?.({ id: idOf(record, step), position: entry.position, step })
     }
     const finding = damage ?? divergence
     if (finding !== undefined) this.#note(entry, finding, record)
     if (divergence !== undefined || this.#lost) this.#resynchronise(record)
     this.#epoch = record.epoch
-    this.#version = record.state?.version ?? this.#version
+  }
+
+  /** The chain is all that can be judged of it. */
+  #passErased(entry: JournalEntry, record: JournalRecord, before: string): void {
+    this.#erased = this.#lost = true
+    this.#epochs.add(record.epoch)
+    if (before === '' && record.prev !== '') this.#begins = entry
+    else if (record.prev !== before) this.#note(entry, this.#damage(before, record.prev))
+    this.#kept = record.kept ?? this.#kept
+    this.#epoch = record.epoch
   }
 
   /** Forgets what was folded and goes on from a recorded state; entries must be fed from the next one on. */
   startAfter(entry: JournalEntry): void {
-    const record = decodeRecord(entry.bytes, this.#actor)
+    const stored = decodeRecord(entry.bytes, this.#actor)
+    const record = this.#sealed.open(stored) ?? stored
     this.#prev = hashOfBytes(entry.bytes)
     this.#epoch = record.epoch
-    this.#version = record.state?.version
     this.#resynchronise(record)
   }
 
@@ -133,7 +171,7 @@ export class ActorReplay {
   }
 
   #apply(record: JournalRecord, entry: JournalEntry, onFrame?: (frame: Frame) => void): Finding | undefined {
-    if (this.#upgrades(record)) {
+    if (this.#fold.takenOver(record)) {
       this.#resynchronise(record)
       return undefined
     }
@@ -155,11 +193,6 @@ export class ActorReplay {
       for (const frame of [...seen, { ...last, ...(divergence && { divergence }) }]) onFrame?.(frame)
     }
     return finding
-  }
-
-  /** An activation by a newer version of the definition carries the state that its `upgrade` made. */
-  #upgrades({ steps, state }: JournalRecord): boolean {
-    return steps.length === 0 && state !== undefined && this.#version !== undefined && state.version !== this.#version
   }
 
   #resynchronise({ state }: JournalRecord): void {
@@ -193,15 +226,25 @@ export class ActorReplay {
   }
 
   report(): ReplayReport {
+    const late = this.#begins !== undefined && this.#begins.position > this.#kept ? this.#begins : undefined
+    const divergence = late === undefined ? this.#first : this.#located(late, this.#missingBefore(late), undefined)
     return {
       actor: this.#actor,
       steps: this.#steps,
       appends: this.#appends,
       epochs: this.#epochs.size,
-      mismatches: this.#mismatches,
+      mismatches: this.#mismatches + (late === undefined ? 0 : 1),
       unchecked: this.#unchecked,
-      ...(this.#first !== undefined && { divergence: this.#first }),
+      upgraded: this.#upgraded,
+      complete: this.#begins === undefined && !this.#erased,
+      ...(this.#erased && { erased: true as const }),
+      firstStep: this.#firstStep,
+      ...(divergence !== undefined && { divergence }),
     }
+  }
+
+  #missingBefore({ position }: JournalEntry): Finding {
+    return this.#damage(this.#kept === 0 ? 'the first record' : `position ${this.#kept}`, `position ${position}`)
   }
 }
 

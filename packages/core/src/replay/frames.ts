@@ -5,7 +5,8 @@
  */
 import type { AnyActorDef } from '../actor.ts'
 import type { Address, Subjects } from '../address.ts'
-import type { Journal, JournalEntry } from '../ports.ts'
+import type { Journal, JournalEntry, KeyStore } from '../ports.ts'
+import { SealReader } from '../seal.ts'
 import { decodeRecord } from '../step.ts'
 import { ActorReplay, type Frame } from './actor-replay.ts'
 
@@ -14,21 +15,34 @@ export interface Frames extends AsyncIterable<Frame> {
   at(seq: number): Promise<Frame | undefined>
 }
 
-export function frames(journal: Journal, subjects: Subjects, address: Address, def: AnyActorDef): Frames {
-  const entries = () => journal.read(subjects.history(address))
+export function frames(
+  journal: Journal,
+  subjects: Subjects,
+  address: Address,
+  def: AnyActorDef,
+  keys?: KeyStore,
+): Frames {
+  const sealed = new SealReader(keys)
+  async function* entries(): AsyncGenerator<JournalEntry> {
+    for await (const entry of journal.read(subjects.history(address))) {
+      await sealed.prepareFor(entry.bytes)
+      yield entry
+    }
+  }
   return {
     async *[Symbol.asyncIterator]() {
-      const replay = new ActorReplay(address, def)
+      const replay = new ActorReplay(address, def, sealed)
       for await (const entry of entries()) yield* framesOf(replay, entry)
     },
     async at(seq) {
       let base: JournalEntry | undefined
       let tail: JournalEntry[] = []
       for await (const entry of entries()) {
-        const record = decodeRecord(entry.bytes, address)
+        const record = sealed.open(decodeRecord(entry.bytes, address))
+        if (record === undefined) continue
         tail.push(entry)
         if (record.steps.some((step) => step.seq === seq))
-          return frameAt(new ActorReplay(address, def), base, tail, seq)
+          return frameAt(new ActorReplay(address, def, sealed), base, tail, seq)
         if (record.state === undefined) continue
         base = entry
         tail = []

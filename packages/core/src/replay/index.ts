@@ -2,6 +2,7 @@
 export { hashOfBytes } from '../codec.ts'
 export type { DivergenceCause } from '../fold.ts'
 export type { Input, Made } from '../input.ts'
+export { SealReader } from '../seal.ts'
 export { eventType } from '../settlement.ts'
 export { type Activation, type ActorState, decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
 export { ActorReplay, type Frame, type ReplayDivergence, type ReplayReport, type StepView } from './actor-replay.ts'

@@ -85,6 +85,7 @@ function tampered(journal: Journal, change: (entry: JournalEntry, n: number) => 
     last: (subject) => journal.last(subject),
     heads: (pattern) => journal.heads(pattern),
     follow: (pattern, options) => journal.follow(pattern, options),
+    purge: (subject, below) => journal.purge(subject, below),
     async *read(pattern, options) {
       let n = 0
       for await (const entry of journal.read(pattern, options)) {

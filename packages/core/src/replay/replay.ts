@@ -5,7 +5,8 @@
  */
 import type { AnyActorDef } from '../actor.ts'
 import { type Address, type Subjects, splitAddress } from '../address.ts'
-import type { Journal } from '../ports.ts'
+import type { Journal, KeyStore } from '../ports.ts'
+import { SealReader } from '../seal.ts'
 import { ActorReplay, type ReplayReport } from './actor-replay.ts'
 
 /** A report with zero appends means that the journal knows no such actor. Volatile actors have no journal. */
@@ -14,9 +15,14 @@ export async function replayActor(
   subjects: Subjects,
   address: Address,
   def: AnyActorDef,
+  keys?: KeyStore,
 ): Promise<ReplayReport> {
-  const replay = new ActorReplay(address, def)
-  for await (const entry of journal.read(subjects.history(address))) replay.feed(entry)
+  const sealed = new SealReader(keys)
+  const replay = new ActorReplay(address, def, sealed)
+  for await (const entry of journal.read(subjects.history(address))) {
+    await sealed.prepareFor(entry.bytes)
+    replay.feed(entry)
+  }
   return replay.report()
 }
 
@@ -34,13 +40,17 @@ export interface ReplaySummary {
   readonly appends: number
   readonly mismatches: number
   readonly unchecked: number
+  readonly upgraded: number
+  readonly complete: boolean
 }
 
 export async function replayAll(
   journal: Journal,
   subjects: Subjects,
   defs: readonly AnyActorDef[],
+  keys?: KeyStore,
 ): Promise<ReplaySummary> {
+  const sealed = new SealReader(keys)
   const byType = new Map(defs.map((def) => [def.protocol.type, def]))
   const replays = new Map<Address, ActorReplay>()
   const left = new Map<string, { readonly actors: Set<Address>; appends: number }>()
@@ -55,8 +65,9 @@ export async function replayAll(
       left.set(type, skipped)
       continue
     }
-    const replay = replays.get(address) ?? new ActorReplay(address, def)
+    const replay = replays.get(address) ?? new ActorReplay(address, def, sealed)
     replays.set(address, replay)
+    await sealed.prepareFor(entry.bytes)
     replay.feed(entry)
   }
   const actors = [...replays.values()].map((replay) => replay.report())
@@ -73,5 +84,7 @@ export async function replayAll(
     appends: sum(({ appends }) => appends),
     mismatches: sum(({ mismatches }) => mismatches),
     unchecked: sum(({ unchecked }) => unchecked),
+    upgraded: sum(({ upgraded }) => upgraded),
+    complete: actors.every(({ complete }) => complete),
   }
 }

@@ -105,6 +105,11 @@ export class SimJournal implements Journal {
     }
   }
 
+  purge(subject: string, below: number): Promise<void> {
+    const { link, log } = this.#o
+    return link.call(`${this.#name} purges ${subject} below ${below}`, () => log.purge(subject, below))
+  }
+
   async *follow(
     pattern: string,
     options: { readonly from?: number; readonly signal: AbortSignal },

@@ -67,11 +67,14 @@ export class Ledger implements Witness {
   readonly #sendCounts = new Map<string, number>()
   /** Sends that no receiver has taken yet, with their receivers. */
   readonly #underWay = new Map<string, string>()
+  readonly #open: (record: JournalRecord) => JournalRecord
   readonly #ended = new Set<string>()
   readonly #newest = new Map<string, JournalRecord>()
 
-  constructor(scheduler: Scheduler) {
+  /** @param open what a sealed record says */
+  constructor(scheduler: Scheduler, open: (record: JournalRecord) => JournalRecord = (record) => record) {
     this.#scheduler = scheduler
+    this.#open = open
   }
 
   report(invariant: number, what: string): void {
@@ -81,13 +84,18 @@ export class Ledger implements Witness {
 
   // ── What happens ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  stored(subject: string, bytes: Uint8Array): void {
-    let record: JournalRecord
+  #read(subject: string, bytes: Uint8Array): JournalRecord | undefined {
     try {
-      record = decodeRecord(bytes)
+      return this.#open(decodeRecord(bytes))
     } catch (error) {
-      return this.report(5, `something on ${subject} is no record: ${String(error)}`)
+      this.report(5, `something on ${subject} is no record: ${String(error)}`)
+      return undefined
     }
+  }
+
+  stored(subject: string, bytes: Uint8Array): void {
+    const record = this.#read(subject, bytes)
+    if (record === undefined) return
     this.records.push({ subject, bytes, record })
     this.#newest.set(record.actor, record)
     for (const step of record.steps) {
@@ -107,8 +115,10 @@ export class Ledger implements Witness {
     }
   }
 
-  acknowledged(_subject: string, bytes: Uint8Array): void {
-    const { actor, steps } = decodeRecord(bytes)
+  acknowledged(subject: string, bytes: Uint8Array): void {
+    const record = this.#read(subject, bytes)
+    if (record === undefined) return
+    const { actor, steps } = record
     const seq = steps.at(-1)?.seq ?? 0
     this.#acknowledged.set(actor, Math.max(seq, this.#acknowledged.get(actor) ?? 0))
   }

@@ -30,6 +30,7 @@ export function withJournal(connection: Connection, change: (journal: Journal) =
     heads: (pattern) => journal.heads(pattern),
     read: (pattern, options) => journal.read(pattern, options),
     follow: (pattern, options) => journal.follow(pattern, options),
+    purge: (subject, below) => journal.purge(subject, below),
   }
   return { ...connection, journal: { ...same, ...change(journal) } }
 }

@@ -2,6 +2,7 @@ import { afterAll } from 'vitest'
 import { realClock } from '../clock.ts'
 import { busConformance } from '../testing/bus-conformance.ts'
 import { journalConformance } from '../testing/journal-conformance.ts'
+import { keyConformance, storedKeyWorld } from '../testing/key-conformance.ts'
 import { mailConformance } from '../testing/mail-conformance.ts'
 import { storeConformance } from '../testing/store-conformance.ts'
 import { connectOptions, type TestWorld } from '../testing/world.ts'
@@ -51,3 +52,4 @@ busConformance('simulation', simWorld)
 journalConformance('simulation', simWorld)
 mailConformance('simulation', simWorld)
 storeConformance('simulation', simWorld)
+keyConformance('simulation', () => storedKeyWorld(simWorld))

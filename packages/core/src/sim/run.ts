@@ -20,6 +20,8 @@ export function runSeed(seed: string, { faults, ...options }: SeedOptions = {}):
     clients: 1 + Math.floor(random() * 2),
     shards: 6,
     leaseMs: 3_000,
+    // Some of the actors are always on their way out.
+    residency: { actors: 3 },
     faults: { ...(seed.startsWith('calm') ? CALM : seededFaults(random)), ...faults },
     disturbedMs: 5_000 + random() * 7_000,
     patienceMs: 120_000,

@@ -28,6 +28,7 @@ const counter = defineActor(counterSays, {
     },
   ),
   idleAfterMs: 2_000,
+  retention: { steps: 2 },
 })
 
 const accountSays = protocol('account', {
@@ -57,6 +58,7 @@ const account = defineActor(accountSays, {
     },
   }),
   idleAfterMs: 2_000,
+  encrypted: true,
 })
 
 const flakySays = protocol('flaky', {

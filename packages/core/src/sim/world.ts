@@ -6,6 +6,9 @@
  * 3. Nothing of a world is left in the process when `run` has resolved.
  */
 import type { AnyActorDef } from '../actor.ts'
+import type { KeyStore } from '../ports.ts'
+import type { ResidencyCap } from '../residency.ts'
+import { openedWith } from '../seal.ts'
 import { createSystem, type System } from '../system.ts'
 import { SimServer, type SimServerOptions } from './backend.ts'
 import { checkCalls } from './call-check.ts'
@@ -25,6 +28,7 @@ export interface WorldOptions {
   readonly clients: number
   readonly shards: number
   readonly leaseMs: number
+  readonly residency?: ResidencyCap
   readonly faults: Faults
   /** How long faults happen. */
   readonly disturbedMs: number
@@ -79,6 +83,8 @@ export class World {
   readonly #clients: Host[]
   /** Nodes whose guest is at work. */
   readonly #guests = new Set<SimProcess>()
+  /** The ledger reads what is sealed with the keys of the nodes. */
+  readonly #keys = new Map<string, Uint8Array>()
   #disturbed = true
   #lives = 0
   #kills = 0
@@ -87,7 +93,7 @@ export class World {
     this.#o = options
     const { seed, faults, onTrace, wrap } = options
     this.#scheduler = new Scheduler({ seed, faults, ...(onTrace && { onTrace }) })
-    this.ledger = new Ledger(this.#scheduler)
+    this.ledger = new Ledger(this.#scheduler, (record) => openedWith(this.#keys.get(record.actor), record))
     this.#defs = options.actors(this.ledger)
     this.#server = new SimServer({ scheduler: this.#scheduler, witness: this.ledger, ...(wrap && { wrap }) })
     this.#nodes = this.#hosts('n', options.nodes)
@@ -188,7 +194,7 @@ export class World {
 
   #boot(host: Host): void {
     const isNode = this.#nodes.includes(host)
-    const { shards, leaseMs, guest } = this.#o
+    const { shards, leaseMs, residency = {}, guest } = this.#o
     const { name } = host
     host.system = undefined
     const process = new SimProcess(name, this.#scheduler, { mortal: isNode })
@@ -202,7 +208,9 @@ export class World {
       const actors = isNode ? this.#defs : []
       const onLog = (text: string, data: object) =>
         this.#scheduler.note(`${name} says: ${text} ${JSON.stringify(data)}`)
-      createSystem({ node: name, actors, backend, shards, leaseMs, clock: process.clock, entropy, onLog }).then(
+      const { clock } = process
+      const keys = keysIn(this.#keys)
+      createSystem({ node: name, actors, backend, shards, leaseMs, residency, keys, clock, entropy, onLog }).then(
         (system) => {
           host.system = system
           if (isNode && guest !== undefined) this.#welcome(process, system, guest)
@@ -261,4 +269,16 @@ function catchEscapes(report: (error: unknown) => void): () => void {
 
 function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+function keysIn(keys: Map<string, Uint8Array>): KeyStore {
+  return {
+    find: async (address) => keys.get(address),
+    create: async (address, key) => {
+      if (keys.has(address)) return false
+      keys.set(address, key)
+      return true
+    },
+    destroy: () => Promise.reject(new Error('nothing is erased in a simulation')),
+  }
 }

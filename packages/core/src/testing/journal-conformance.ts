@@ -150,6 +150,62 @@ export function journalConformance(name: string, make: () => Promise<TestWorld>)
       expect(found).toEqual(Array.from({ length: 50 }, (_, i) => String(i)))
     })
 
+    test('a purge takes what lies below a position off one subject; expectations stay as they were', async () => {
+      const [subject, other] = [`${root}.t.a`, `${root}.t.b`]
+      const positions: number[] = []
+      for (let i = 0; i < 5; i++) {
+        positions.push(await store(subject, positions.at(-1) ?? 0, `a${i}`))
+        await store(other, i === 0 ? 0 : ((await a.journal.last(other))?.position ?? 0), `b${i}`)
+      }
+      const [, , third = 0, , newest = 0] = positions
+      await b.journal.purge(subject, third)
+      expect(await all(a.journal.read(subject))).toEqual(['a2', 'a3', 'a4'])
+      expect(await all(a.journal.read(subject, { from: 1 }))).toEqual(['a2', 'a3', 'a4'])
+      expect(await all(a.journal.read(other))).toEqual(['b0', 'b1', 'b2', 'b3', 'b4'])
+      expect(await all(a.journal.read(`${root}.>`))).toEqual(['b0', 'b1', 'a2', 'b2', 'a3', 'b3', 'a4', 'b4'])
+      for (const expected of [0, third, newest + 1_000]) {
+        expect(await a.journal.append(subject, expected, bytes('x'))).toEqual({ kind: 'conflict' })
+      }
+      await store(subject, newest, 'a5')
+      expect(await all(b.journal.read(subject))).toEqual(['a2', 'a3', 'a4', 'a5'])
+    })
+
+    test('a purge above the newest entry leaves it; of what is gone or was never there it takes nothing', async () => {
+      const subject = `${root}.t.a`
+      const first = await store(subject, 0, '1')
+      const second = await store(subject, first, '2')
+      await a.journal.purge(subject, second + 1_000)
+      await a.journal.purge(subject, second)
+      await a.journal.purge(`${root}.t.none`, 1_000)
+      expect(await all(b.journal.read(subject))).toEqual(['2'])
+      const heads: string[] = []
+      for await (const head of b.journal.heads(`${root}.>`)) heads.push(text(head.bytes))
+      expect(heads).toEqual(['2'])
+      expect((await b.journal.last(subject))?.position).toBe(second)
+      expect(await b.journal.append(subject, 0, bytes('x'))).toEqual({ kind: 'conflict' })
+      await store(subject, second, '3')
+    })
+
+    test('who follows a log while it is purged gets what stays, in order', async () => {
+      const [subject, other] = [`${root}.t.a`, `${root}.t.b`]
+      const stop = new AbortController()
+      let position = await store(subject, 0, '0')
+      const found: string[] = []
+      const following = (async () => {
+        for await (const entry of b.journal.follow(subject, { signal: stop.signal })) found.push(text(entry.bytes))
+      })()
+      for (let i = 1; i < 30; i++) {
+        position = await store(subject, position, String(i))
+        if (i % 10 === 0) await a.journal.purge(subject, position)
+        if (i === 15) await store(other, 0, 'other')
+      }
+      await eventually(() => found.at(-1) === '29', { withinMs: 5_000, show: () => found })
+      stop.abort()
+      await following
+      expect(found).toEqual(found.toSorted((x, y) => Number(x) - Number(y)))
+      expect(found.slice(-9)).toEqual(Array.from({ length: 9 }, (_, i) => String(21 + i)))
+    })
+
     test('refuses an entry above the limit and a subject no log takes, and stores neither', async () => {
       const large = await a.journal.append(`${root}.t.a`, 0, new Uint8Array(PAYLOAD_BYTES + 1))
       expect(large).toMatchObject({ kind: 'refused', cause: expect.any(MessageTooLarge) })
@@ -177,6 +233,9 @@ export function journalConformance(name: string, make: () => Promise<TestWorld>)
         for await (const entry of b.journal.follow(subject, { signal: stop.signal })) found.push(text(entry.bytes))
       })()
       await eventually(() => found.length === 1, { withinMs: 5_000 })
+      const purged = `${root}.t.purged`
+      const newest = await store(purged, await store(purged, 0, 'old'), 'new')
+      await a.journal.purge(purged, newest)
       const heal = await world.outage()
       await eventually(() => !a.bus.connected && !b.bus.connected, { withinMs: 10_000 })
       expect(await a.journal.append(subject, position, bytes('1'))).toMatchObject({ kind: 'unknown' })
@@ -190,6 +249,9 @@ export function journalConformance(name: string, make: () => Promise<TestWorld>)
       stop.abort()
       await following
       expect(found).toEqual(Array.from({ length: 20 }, (_, i) => String(i)))
+      expect(await a.journal.append(purged, 0, bytes('x'))).toEqual({ kind: 'conflict' })
+      await store(purged, newest, 'newer')
+      expect(await all(b.journal.read(purged))).toEqual(['new', 'newer'])
     })
 
     test('every connection sees the same log', async () => {

@@ -26,6 +26,7 @@ export function scriptedJournal(below: Journal, overrides: Partial<Journal> = {}
     heads: (pattern) => below.heads(pattern),
     read: (pattern, options) => below.read(pattern, options),
     follow: (pattern, options) => below.follow(pattern, options),
+    purge: (subject, position) => below.purge(subject, position),
     ...overrides,
     script,
     appends,

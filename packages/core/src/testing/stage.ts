@@ -15,7 +15,9 @@ import { type Letter, packLetters } from '../letter.ts'
 import { memory } from '../memory/backend.ts'
 import type { Connection, Entropy, Journal } from '../ports.ts'
 import type { ResidentMail } from '../resident-options.ts'
+import type { LogTrim } from '../retention.ts'
 import type { EffectRuntime } from '../runtime.ts'
+import type { TreeSeal } from '../seal.ts'
 import type { OpenSend } from '../settlement.ts'
 import { logicHash } from '../shard-host.ts'
 import { decodeRecord, type JournalRecord } from '../step.ts'
@@ -32,6 +34,9 @@ export interface StageOptions {
   readonly clock: ManualClock
   readonly seed?: number | string
   readonly logicHash?: string
+  readonly servedBy?: (logic: string) => readonly string[]
+  readonly trim?: LogTrim
+  readonly seal?: TreeSeal
   /** Replaces parts of the journal below the script. */
   readonly journal?: Partial<Journal>
 }
@@ -111,6 +116,9 @@ export class Stage {
       runtime: runtimeOn(connection, subjects, clock, entropy),
       onEmit: (event) => this.emitted.push(event),
       onSend: (send) => new Promise((done) => this.sends.push({ ...send, done })),
+      ...(more.seal !== undefined && { seal: more.seal }),
+      ...(more.trim !== undefined && { trim: more.trim }),
+      ...(more.servedBy !== undefined && { servedBy: more.servedBy }),
       onLog: (text, data) => this.log.push({ text, data }),
       onLost: (why: TroupeError, fenced) => {
         this.lost = { code: why.code, fenced }
