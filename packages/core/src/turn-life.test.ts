@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { setup } from 'xstate'
 import { z } from 'zod'
 import { type ActorPolicy, defineActor } from './actor.ts'
@@ -141,6 +141,18 @@ describe('timers', () => {
     await next.advance(0)
     expect(await next.context()).toMatchObject({ n: 1 })
   })
+})
+
+test('timers: an actor that has ended leaves those that remain alone', async () => {
+  const actor = await stage({ supervision: { restart: 'temporary' } })
+  actor.tell({ type: 'wake' })
+  await actor.quiet()
+  actor.tell({ type: 'fail' })
+  await actor.quiet()
+  const again = await stage({}, { epoch: 2 })
+  const set = vi.spyOn(here.clock, 'after')
+  for (let ms = 0; ms < 1_500; ms += 100) await again.advance(100)
+  expect(set).not.toHaveBeenCalled()
 })
 
 test.each(['done', 'fail'] as const)(

@@ -101,7 +101,7 @@ export class Resident {
     const { address, clock, mail, onSend } = options
     this.#alarm = new Alarm(
       clock,
-      () => (this.#phase === 'running' ? this.#maker.host : undefined),
+      () => (this.#phase === 'running' && this.#settlement.life.kind === 'active' ? this.#maker.host : undefined),
       (timer) => {
         const input = { kind: 'timer', timer } as const
         this.#receiveSystem(input, this.#maker.host?.originOf(input))
