@@ -227,6 +227,22 @@ describe('sends', () => {
     expect((await actor.records()).at(-1)).toMatchObject({ steps: [{ delivered: [1] }], open: { sends: 0 } })
   })
 
+  test('drain, asked for twice, leaves once: no record claims a step that is in another one', async () => {
+    const actor = await stage()
+    actor.ask({ type: 'grow', text: 'x'.repeat(5_000) })
+    actor.ask({ type: 'send', key: 'a' })
+    await actor.quiet()
+    actor.sends[0]?.done(true)
+    await actor.quiet()
+    const before = actor.journal.appends.length
+    const free = actor.journal.hold()
+    const drains = [actor.resident.drain(), actor.resident.drain()]
+    await actor.quiet()
+    free()
+    await Promise.all(drains)
+    expect(actor.journal.appends).toHaveLength(before + 1)
+  })
+
   test('the last words of an actor that has ended are delivered by its next incarnation', async () => {
     const actor = await stage()
     actor.ask({ type: 'send', key: 'a' })

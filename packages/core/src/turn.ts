@@ -73,6 +73,7 @@ export class Resident {
   #phase: Phase = 'activating'
   #turning = false
   #draining = false
+  #drained: Promise<void> | undefined
   /** The turn or activation under way, or the last one. */
   #current: Promise<void> = Promise.resolve()
   readonly #alarm: Alarm
@@ -197,7 +198,12 @@ export class Resident {
   }
 
   /** Finishes the append under way and leaves the state where one read finds it. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain()
+    return this.#drained
+  }
+
+  async #drain(): Promise<void> {
     this.#draining = true
     this.#intake?.stop()
     await this.#current
