@@ -12,7 +12,7 @@ import { Fold } from './fold.ts'
 import type { HostState } from './logic-host.ts'
 import type { Journal } from './ports.ts'
 import { Settlement } from './settlement.ts'
-import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
+import { type ActorState, decodeRecord, type JournalRecord, type Step, stepId } from './step.ts'
 
 export interface Recovered {
   /** Position of the newest record; what the next append expects. 0: the actor is new. */
@@ -29,6 +29,8 @@ export interface Recovered {
   readonly settlement: Settlement
   /** The newest record is an activation: whoever wrote it may have been killed by what it did next. */
   readonly unproven: boolean
+  /** What the newest record holds: what it has refused may not be buried yet. */
+  readonly newest: readonly Step[]
 }
 
 const NEW: Omit<Recovered, 'settlement'> = {
@@ -41,6 +43,7 @@ const NEW: Omit<Recovered, 'settlement'> = {
   base: 0,
   host: undefined,
   unproven: false,
+  newest: [],
 }
 
 export async function recover(
@@ -55,7 +58,8 @@ export async function recover(
   const record = decodeRecord(last.bytes, address)
   const { epoch, writer } = record
   const unproven = record.activated !== undefined
-  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, unproven }
+  const newest = record.steps
+  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, unproven, newest }
   if (record.state !== undefined) {
     checkState(record, record.state)
     const { seq, at, host, settlement } = upgraded(record.state, def)
@@ -86,7 +90,7 @@ export async function recover(
 export async function recoverWithoutState(journal: Journal, subject: string, address: string): Promise<Recovered> {
   const last = await journal.last(subject)
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
-  const { epoch, writer, base, state } = decodeRecord(last.bytes, address)
+  const { epoch, writer, base, state, steps: newest } = decodeRecord(last.bytes, address)
   let settlement = new Settlement()
   let [seq, at] = [0, 0]
   for await (const entry of journal.read(subject, { from: state === undefined ? base : last.position })) {
@@ -115,6 +119,7 @@ export async function recoverWithoutState(journal: Journal, subject: string, add
     host: undefined,
     settlement,
     unproven: false,
+    newest,
   }
 }
 

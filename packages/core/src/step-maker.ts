@@ -12,7 +12,7 @@
 import type { AnyActorDef } from './actor.ts'
 import type { Address } from './address.ts'
 import { decode, encode, isFlat, type Json } from './codec.ts'
-import type { EnvelopeCause } from './envelope.ts'
+import type { Envelope, EnvelopeCause } from './envelope.ts'
 import { ActorFailed, AskUnanswered, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
 import { actorState, stateView } from './fold.ts'
 import type { Input, Intent, Origin, Outcome } from './input.ts'
@@ -156,6 +156,18 @@ export class StepMaker {
     const lay = waited.waitedMs > 0 || waited.depth > 0 ? { mailbox: waited } : {}
     const step = { ...draft, cause: { ...cause, ...ask }, ...lay, ...asked }
     return this.#run(step, { step: this.#next, correlation: cause.correlation, ...ask })
+  }
+
+  /** A letter that the tree does not get to see: refused as a step of its own, so that nobody applies it later. */
+  refuse({ event, cause, command, key }: Extract<Envelope, { kind: 'event' }>, error: TroupeError): MadeStep {
+    const keyed = command && { ...command, ...(key !== undefined && { key }) }
+    const draft: Draft = {
+      ...this.#draft({ kind: 'message', path: '', event }),
+      cause,
+      ...(keyed !== undefined && { command: asRecorded(keyed, 'commit', {}) }),
+    }
+    const id = this.#next
+    return this.#finish(this.#refused(draft, 'error', error), id, [])
   }
 
   /** An effect's result, a timer, or what a user action has sent. */
