@@ -1,0 +1,77 @@
+/**
+ * The mail of a simulation as its server sees it: what was stored for whom, what was buried, what nobody has taken yet. What
+ * became of each letter is compared with the log in `mail-check.ts`.
+ */
+import type { Address } from '../address.ts'
+import { lettersIn, type ReceivedLetter } from '../letter.ts'
+import type { MailEntry } from '../ports.ts'
+import { askIdOf, type Step } from '../step.ts'
+
+export interface StoredLetter {
+  /** Sender, number and receiver: the same however often it was stored. */
+  readonly id: string
+  readonly to: Address
+  readonly client: string
+  readonly n: number
+  readonly key: string | undefined
+  readonly causation: string
+  /** How many records the log had by then. */
+  readonly records: number
+}
+
+/** A call of `deliver`. */
+export interface Delivery {
+  readonly id: string
+  readonly to: Address
+  ended?: { readonly stored: boolean; readonly applied: 'no' | 'unknown' }
+}
+
+export class Letters {
+  /** The first copy of each. */
+  readonly stored = new Map<string, StoredLetter>()
+  /** By letter: why it is dead. */
+  readonly dead = new Map<string, string>()
+  readonly deliveries: Delivery[] = []
+  readonly #taken = new Set<string>()
+
+  arrived(to: Address, entry: MailEntry, streamId: string, records: number): void {
+    for (const { content } of lettersIn(entry, to, streamId)) {
+      const letter = asStored(content, to, records)
+      if (letter !== undefined && !this.stored.has(letter.id)) this.stored.set(letter.id, letter)
+    }
+  }
+
+  buried(bytes: Uint8Array): void {
+    const { to, command, reason } = JSON.parse(Buffer.from(bytes).toString())
+    if (command !== undefined) this.dead.set(idOf(command, to), String(reason))
+  }
+
+  /** A step has this command. */
+  took(actor: string, command: NonNullable<Step['command']>): void {
+    this.#taken.add(idOf(command, actor))
+  }
+
+  /** Letters that are neither in the log nor buried. */
+  get waiting(): readonly string[] {
+    const keys = new Set<string>()
+    const open: string[] = []
+    for (const { id, to, key } of this.stored.values()) {
+      // Of several under one key one is applied.
+      const repeated = key !== undefined && keys.has(`${to} ${key}`)
+      if (key !== undefined) keys.add(`${to} ${key}`)
+      if (!this.#taken.has(id) && !this.dead.has(id) && !repeated) open.push(id)
+    }
+    return open
+  }
+}
+
+export function idOf(command: { readonly client: string; readonly n: number }, to: string): string {
+  return `${askIdOf(command)} to ${to}`
+}
+
+function asStored(content: ReceivedLetter['content'], to: Address, records: number): StoredLetter | undefined {
+  if ('unreadable' in content || content.command === undefined) return undefined
+  const { command, key, cause } = content
+  const { client, n } = command
+  return { id: idOf(command, to), to, client, n, key, causation: cause.causation, records }
+}
