@@ -168,16 +168,21 @@ export class Ledger implements Witness {
     return this.#acknowledged.get(actor) ?? 0
   }
 
-  /** What is open and must end by itself. @param restless types whose timers and effects need not */
-  open(restless: readonly string[] = []): readonly string[] {
+  /**
+   * What is open and must end by itself.
+   * @param restless types whose timers and effects need not
+   * @param unrecorded types without a log
+   */
+  open(restless: readonly string[], unrecorded: ReadonlySet<string>): readonly string[] {
     const open: string[] = []
     for (const [actor, record] of this.#newest) {
       const { effects, timers, sends } = record.open
       if (restless.includes(splitAddress(actor).type)) continue
       if (effects + timers + sends > 0) open.push(`${actor}: ${JSON.stringify(record.open)}`)
     }
-    for (const [send, to] of this.#underWay) if (!this.#ended.has(to)) open.push(`send ${send}`)
-    for (const letter of this.letters.waiting) open.push(`letter ${letter}`)
+    const isRecorded = (to: string) => !unrecorded.has(splitAddress(to).type)
+    for (const [send, to] of this.#underWay) if (!this.#ended.has(to) && isRecorded(to)) open.push(`send ${send}`)
+    for (const { id, to } of this.letters.waiting) if (isRecorded(to)) open.push(`letter ${id}`)
     return open
   }
 

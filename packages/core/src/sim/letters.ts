@@ -33,6 +33,7 @@ export class Letters {
   readonly dead = new Map<string, string>()
   readonly deliveries: Delivery[] = []
   readonly #taken = new Set<string>()
+  readonly #keys = new Set<string>()
 
   arrived(to: Address, entry: MailEntry, streamId: string, records: number): void {
     for (const { content } of lettersIn(entry, to, streamId)) {
@@ -49,19 +50,15 @@ export class Letters {
   /** A step has this command. */
   took(actor: string, command: NonNullable<Step['command']>): void {
     this.#taken.add(idOf(command, actor))
+    if (command.key !== undefined) this.#keys.add(`${actor} ${command.key}`)
   }
 
-  /** Letters that are neither in the log nor buried. */
-  get waiting(): readonly string[] {
-    const keys = new Set<string>()
-    const open: string[] = []
-    for (const { id, to, key } of this.stored.values()) {
-      // Of several under one key one is applied.
-      const repeated = key !== undefined && keys.has(`${to} ${key}`)
-      if (key !== undefined) keys.add(`${to} ${key}`)
-      if (!this.#taken.has(id) && !this.dead.has(id) && !repeated) open.push(id)
-    }
-    return open
+  /** Letters that are neither in the log, by themselves or by their key, nor buried. */
+  get waiting(): readonly StoredLetter[] {
+    return [...this.stored.values()].filter(({ id, to, key }) => {
+      const answered = key !== undefined && this.#keys.has(`${to} ${key}`)
+      return !this.#taken.has(id) && !this.dead.has(id) && !answered
+    })
   }
 }
 

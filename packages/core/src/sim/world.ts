@@ -166,7 +166,8 @@ export class World {
   }
 
   #open(): readonly string[] {
-    return this.ledger.open(this.#o.restless)
+    const unrecorded = this.#defs.filter(({ persistence }) => persistence === 'volatile')
+    return this.ledger.open(this.#o.restless ?? [], new Set(unrecorded.map(({ protocol }) => protocol.type)))
   }
 
   #patiently(done: () => boolean): Promise<boolean> {
