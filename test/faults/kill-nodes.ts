@@ -1,12 +1,9 @@
 /**
- * Kills node processes at random instants under load and checks the ledger afterwards.
- *
- *     node --conditions=troupe-source test/faults/kill-nodes.ts [--kills 20] [--seed N] [--sync-always]
+ * Kills node processes at random instants under load and checks the ledger afterwards (`npm run faults`).
  *
  * Checked: every acknowledged command is in the state once; every call ended with an answer or a typed error before its
- * deadline; jobs that were open (effect, timer) ended. One line of figures on success, the seed on failure.
+ * deadline; jobs that were open (effect, timer) ended.
  */
-import { parseArgs } from 'node:util'
 import { seededEntropy, toWire } from '@troupe/core'
 import { eventually } from '@troupe/core/testing'
 import { job, ledger } from '../cluster/actors.ts'
@@ -118,17 +115,4 @@ export async function killNodes(options: {
 
 function total(sets: ReadonlyMap<string, ReadonlySet<string>>): number {
   return [...sets.values()].reduce((sum, set) => sum + set.size, 0)
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      kills: { type: 'string', default: '20' },
-      seed: { type: 'string', default: `${Date.now()}` },
-      'sync-always': { type: 'boolean', default: false },
-    },
-  })
-  const report = await killNodes({ kills: Number(values.kills), seed: values.seed, syncAlways: values['sync-always'] })
-  process.stdout.write(`${JSON.stringify(report)}\n`)
-  process.exitCode = report.problems.length > 0 ? 1 : 0
 }

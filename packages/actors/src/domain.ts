@@ -38,6 +38,12 @@ export interface Domain<T extends Value> extends AnySchema {
 }
 
 export type Space = { readonly [name: string]: Domain<Value> | Domain<number> | Domain<string> | Domain<boolean> }
+/** Says in the error message itself what no sampler can search. */
+export type Searchable<S> = {
+  readonly [K in keyof S]: S[K] extends Space[string]
+    ? S[K]
+    : 'not searchable: declare it with float(), int() or choice()'
+}
 export type WireSpace = { readonly [name: string]: WireDomain }
 /** Parameters as they travel and are recorded: what a space's `Params` are without their names. */
 export type Assignment = { readonly [name: string]: Value }
@@ -73,6 +79,10 @@ export function choice<const V extends readonly [Value, ...Value[]]>(values: V):
   }
   const isOne = (value: unknown): value is V[number] => values.some((known) => known === value)
   return domain({ kind: 'choice', choices: values }, isOne, `one of ${JSON.stringify(values)}`)
+}
+
+export function isSpace<S extends { readonly [name: string]: unknown }>(space: S): space is S & Space {
+  return Object.values(space).every((domain) => typeof domain === 'object' && domain !== null && 'wire' in domain)
 }
 
 export function spaceToWire(space: Space): WireSpace {

@@ -2,19 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { TroupeError, toWire } from '@troupe/core'
 import { expect, test } from 'vitest'
-import { z } from 'zod'
+import { errorRows, goldenFrame, inOrder, rowOf } from '../../../test/wire/golden.mjs'
 import { type CallRequest, decodeAnswer, encodeCall, encodeCancel } from './call.ts'
 import * as errors from './errors.ts'
 import { goodbye, parsePresence } from './presence.ts'
-
-const golden = z
-  .object({ frames: z.array(z.object({ name: z.string(), json: z.record(z.string(), z.unknown()), hex: z.string() })) })
-  .transform(({ frames }) => (name: string) => {
-    const found = frames.find((frame) => frame.name === name)
-    if (found === undefined) throw new Error(`no frame '${name}'`)
-    return { ...found, data: new Uint8Array(Buffer.from(found.hex, 'hex')) }
-  })
-  .parse(JSON.parse(readFileSync(new URL('../../../test/golden/frames.json', import.meta.url), 'utf8')))
 
 const cause = { correlation: 'c-1', causation: 'order/7#3:12' }
 const args = {
@@ -31,15 +22,15 @@ test.each<[name: string, made: Uint8Array]>([
   ['cancel', encodeCancel('e-1', 'the caller no longer waits')],
   ['goodbye of a node', goodbye({ pool: 'general', worker: 'general-1-0a1b', nonce: '00ff' }, 'killed by SIGKILL')],
 ])("what a node sends is the frame byte by byte: '%s'", (name, made) => {
-  expect(Buffer.from(made).toString('hex')).toBe(golden(name).hex)
+  expect(Buffer.from(made).toString('hex')).toBe(goldenFrame(name).hex)
 })
 
-const answerIn = (name: string) => decodeAnswer({ subject: '_INBOX.x', data: golden(name).data })
+const answerIn = (name: string) => decodeAnswer({ subject: '_INBOX.x', data: goldenFrame(name).data })
 
 test('results and failures of a worker are read', () => {
   const result = answerIn('result')
   expect(result).toMatchObject({ id: 'e-1', ok: true, worker: 'general-1-0a1b', wallMs: 20.5, dropped: 0 })
-  expect(result.spans).toEqual(golden('result').json['spans'])
+  expect(result.spans).toEqual(goldenFrame('result').json['spans'])
   expect(result.ok && result.value).toEqual({
     ...{ vectors: [[0.5, -1]], count: 1_700_000_000_000 },
     raw: expect.toSatisfy((raw) => raw instanceof Uint8Array && raw.join() === '0,255'),
@@ -50,7 +41,7 @@ test('results and failures of a worker are read', () => {
 })
 
 test('hello, beat and goodbye are read', () => {
-  const said = ['hello', 'beat', 'goodbye', 'goodbye of a node'].map((name) => parsePresence(golden(name).data))
+  const said = ['hello', 'beat', 'goodbye', 'goodbye of a node'].map((name) => parsePresence(goldenFrame(name).data))
   expect(said).toMatchObject([
     { kind: 'hello', worker: 'general-1-0a1b', nonce: '00ff', pid: 4_711, slots: 2, lock: '0123456789abcdef' },
     { kind: 'beat', state: 'running', inFlight: 1, slots: 2 },
@@ -59,23 +50,6 @@ test('hello, beat and goodbye are read', () => {
   ])
 })
 
-type Row = readonly [code: string, retryable: boolean, applied: string]
-const rowOf = ({ code, retryable, applied }: { code: string; retryable: boolean; applied: string }): Row => [
-  code,
-  retryable,
-  applied,
-]
-const sorted = (given: readonly Row[]): Row[] => given.toSorted(([a], [b]) => (a < b ? -1 : 1))
-
-const rows = z
-  .object({
-    errors: z.array(
-      z.object({ code: z.string(), retryable: z.boolean(), applied: z.string(), typescript: z.array(z.string()) }),
-    ),
-  })
-  .transform(({ errors }) => errors.filter(({ typescript }) => typescript.includes('bridge-python')).map(rowOf))
-  .parse(JSON.parse(readFileSync(new URL('../../../test/golden/errors.json', import.meta.url), 'utf8')))
-
 type ErrorClass = new (message: string) => TroupeError
 const isErrorClass = (value: unknown): value is ErrorClass =>
   typeof value === 'function' && value.prototype instanceof TroupeError
@@ -83,7 +57,7 @@ const members: readonly unknown[] = Object.values(errors)
 const raised = members.filter(isErrorClass).map((Class) => rowOf(toWire(new Class('x'))))
 
 test('this package raises the codes of the table and no others, and its file draws them all', () => {
-  expect(sorted(raised)).toEqual(sorted(rows))
+  expect(inOrder(raised)).toEqual(errorRows('bridge-python'))
   const header = /TroupeError\n([\s\S]*?)\n \*\n/.exec(readFileSync(new URL('errors.ts', import.meta.url), 'utf8'))
   const drawn = header?.[1]?.match(/\b[A-Z][a-z]+\w*\b/g) ?? []
   expect(drawn.toSorted()).toEqual(raised.map(([code]) => code).toSorted())

@@ -76,16 +76,16 @@ export interface ActorPolicy {
   readonly resume?: { readonly [src: string]: 'restart' | 'skip' }
 }
 
-/** Names the protocol events a logic does not take, in the error message itself. */
-type Takes<P extends AnyProtocol, L extends AnyActorLogic> =
-  Exclude<
-    P['events'] extends infer E extends Schemas ? EventOut<E, keyof E>['type' & keyof EventOut<E, keyof E>] : never,
-    EventFromLogic<L>['type']
-  > extends infer Missing
-    ? [Missing] extends [never]
-      ? unknown
-      : { readonly logic: `the logic does not take '${Missing & string}'` }
-    : never
+/** Protocol events that a logic does not take. */
+type Untaken<P extends AnyProtocol, L extends AnyActorLogic> = Exclude<
+  P['events'] extends infer E extends Schemas ? EventOut<E, keyof E>['type' & keyof EventOut<E, keyof E>] : never,
+  EventFromLogic<L>['type']
+> &
+  string
+/** The logic, or in its place what the error message shall say. */
+type Taking<P extends AnyProtocol, L extends AnyActorLogic> = [Untaken<P, L>] extends [never]
+  ? L
+  : `the logic does not take '${Untaken<P, L>}'`
 
 export interface ActorDef<P extends AnyProtocol, L extends AnyActorLogic> extends ActorPolicy {
   readonly protocol: P
@@ -102,8 +102,9 @@ export interface AnyActorDef extends ActorPolicy {
  */
 export function defineActor<P extends AnyProtocol, L extends AnyActorLogic>(
   protocol: P,
-  spec: ActorPolicy & { readonly logic: L } & NoInfer<Takes<P, L>>,
-): ActorDef<P, L> {
+  spec: ActorPolicy & { readonly logic: Taking<P, L> },
+): ActorDef<P, L>
+export function defineActor(protocol: AnyProtocol, spec: ActorPolicy & { readonly logic: AnyActorLogic }): AnyActorDef {
   const { intensity = 3, periodMs = 5_000 } = spec.supervision ?? {}
   if (!(intensity >= 0) || !(periodMs > 0)) {
     throw new LogicRefused(`actor '${protocol.type}': supervision needs intensity >= 0 and periodMs > 0`)

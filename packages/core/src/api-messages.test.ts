@@ -1,11 +1,12 @@
-/** What a user reads for a mistake is part of the API: one compilation of `test/api-mistakes.ts`, one sentence per mistake. */
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+/**
+ * What a user reads for a mistake is part of the API: one compilation of `test/api-mistakes.ts`, one message per mistake. All
+ * of them stand in `test/api-mistakes.txt`; what each must say stands here.
+ */
 import { beforeAll, describe, expect, test } from 'vitest'
+import { type Mistakes, readMistakes, shown } from '../../../test/mistakes/read-mistakes.mjs'
 
-const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-const FIXTURE = '../test/api-mistakes.ts'
+/** A message is read in a terminal or a tool tip. */
+const MOST_CHARACTERS = 500
 
 const SENTENCES: readonly (readonly [mistake: string, ...sentences: string[]])[] = [
   ['E1 unknown event', `Type '"sub"' is not assignable to type '"add"'`],
@@ -30,41 +31,16 @@ const SENTENCES: readonly (readonly [mistake: string, ...sentences: string[]])[]
   ['E21 a handler is missing', "Property 'reset' is missing in type"],
 ]
 
-/** Compiler output per mistake: the lines of an error and those that explain it. */
-const read = new Map<string, string[]>()
-
+let read: Mistakes
 beforeAll(() => {
-  const source = readFileSync(at(FIXTURE), 'utf8').split('\n')
-  const mistakeAt = (line: number) =>
-    source
-      .slice(0, line)
-      .findLast((text) => text.startsWith('// @mistake '))
-      ?.slice('// @mistake '.length) ?? 'none'
-  let current = 'none'
-  for (const line of compilerOutput().split('\n')) {
-    const [, number, error] = /api-mistakes\.ts\((\d+),\d+\): (.*)/.exec(line) ?? []
-    if (number !== undefined) current = mistakeAt(Number(number))
-    const text = error ?? line.trim()
-    if (text !== '') read.set(current, [...(read.get(current) ?? []), text])
-  }
+  read = readMistakes(new URL('../test/', import.meta.url))
 }, 60_000)
-
-/** Fails to compile, so it throws; what it printed is on the error. */
-function compilerOutput(): string {
-  try {
-    const tsc = at('../../../node_modules/typescript/bin/tsc')
-    return execFileSync(process.execPath, [tsc, '-p', at('../test/tsconfig.json'), '--pretty', 'false'], {
-      encoding: 'utf8',
-    })
-  } catch (error) {
-    return typeof error === 'object' && error !== null && 'stdout' in error ? String(error.stdout) : String(error)
-  }
-}
 
 describe('what a user reads', () => {
   test.each(SENTENCES)('%s', (mistake, ...sentences) => {
     const text = (read.get(mistake) ?? []).join('\n')
     for (const sentence of sentences) expect(text).toContain(sentence)
+    expect(text.length).toBeLessThanOrEqual(MOST_CHARACTERS)
   })
 
   test('one error for one mistake, and none beside them', () => {
@@ -73,5 +49,9 @@ describe('what a user reads', () => {
       lines.filter((line) => line.startsWith('error TS')).length,
     ])
     expect(errors).toEqual(SENTENCES.map(([mistake]) => [mistake, 1]))
+  })
+
+  test('word by word', async () => {
+    await expect(shown(read)).toMatchFileSnapshot('../test/api-mistakes.txt')
   })
 })

@@ -1,16 +1,18 @@
 /**
  * Letters that no step has taken: too many deaths, refused by their receiver, unreadable. Stored on `d.<type>` as JSON before the
- * receiver's cursor moves past them.
+ * receiver tells that it has consumed them.
  *
- * 1. A letter is applied once or it is here. After a crash between the two writes it may be here twice, or here and applied.
+ * 1. A letter is applied once or it is here: the step that refuses it is committed first, so nobody applies it afterwards.
+ * 2. That step is in the newest record until the letter is buried; the next incarnation buries it again, perhaps a second time.
  */
 import { type Address, addressOf, type Subjects, splitAddress, token } from './address.ts'
+import { ATTEMPTS } from './attempts.ts'
 import { encode, type Json } from './codec.ts'
 import { dataIn, type EnvelopeCause } from './envelope.ts'
 import { type TroupeError, toWire, type WireError } from './errors.ts'
 import type { ReceivedLetter } from './letter.ts'
 import type { Mail } from './ports.ts'
-import type { CommandId } from './step.ts'
+import type { CommandId, Step } from './step.ts'
 
 export interface DeadLetter {
   readonly to: Address
@@ -96,25 +98,51 @@ export function reasonOf(error: unknown): Pick<DeadLetter, 'reason' | 'message'>
   return { reason: code, message }
 }
 
-/** A letter that no step takes, and why. */
-export interface Unapplied {
-  readonly letter: ReceivedLetter
-  readonly error: TroupeError
-  readonly attempts: number
+/** With an id, so that storing it again after an unknown outcome is once. */
+export interface Burial {
+  readonly id: string
+  readonly letter: DeadLetter
 }
 
-/** With an id, so that storing it again after an unknown outcome is once. */
-export function asDeadLetter(
+/** The letters among what was refused: unlike an ask, a letter says that it will not be sent again. */
+export function refusedLetters(to: Address, steps: readonly Step[]): Burial[] {
+  return steps.flatMap(({ input, command, cause, error, at }) => {
+    if (input.kind !== 'message' || error === undefined) return []
+    if (command === undefined || command.settled < command.n) return []
+    const { client, n, key } = command
+    const { code, message } = error
+    const about = { to, reason: code, message, attempts: code === 'Poison' ? ATTEMPTS : 1, at }
+    const content = { event: input.event, cause: whereFrom(cause), command: { client, n }, ...(key && { key }) }
+    return { id: token(`${to} ${client}:${n}`), letter: { ...about, ...content } }
+  })
+}
+
+/** A letter to an actor that takes no step any more. */
+export function untakenLetter(
   to: Address,
-  { letter: { content, position }, error, attempts }: Unapplied,
+  { content, position }: ReceivedLetter,
+  error: TroupeError,
   at: number,
-): { readonly id: string; readonly letter: DeadLetter } {
-  const about = { to, ...reasonOf(error), attempts, at }
-  if ('unreadable' in content) {
-    return { id: token(`${to} at ${position}`), letter: { ...about, bytes: encode(content.bytes) } }
-  }
+): Burial {
+  if ('unreadable' in content) return unreadableLetter(to, position, content, at)
   const { event, cause, key } = content
   const { client, n } = content.command ?? { client: 'mail', n: position }
-  const letter = { ...about, event, cause, command: { client, n }, ...(key !== undefined && { key }) }
+  const letter = { to, ...reasonOf(error), attempts: 0, at, event, cause, command: { client, n }, ...(key && { key }) }
   return { id: token(`${to} ${client}:${n}`), letter }
+}
+
+/** Without what the step has added. */
+function whereFrom({ correlation, causation, sender }: Step['cause']): EnvelopeCause {
+  return { correlation, causation, ...(sender !== undefined && { sender }) }
+}
+
+/** What nobody can read is no event, so no step refuses it. */
+export function unreadableLetter(
+  to: Address,
+  position: number,
+  { unreadable, bytes }: Extract<ReceivedLetter['content'], { readonly unreadable: TroupeError }>,
+  at: number,
+): Burial {
+  const letter = { to, ...reasonOf(unreadable), attempts: 1, at, bytes: encode(bytes) }
+  return { id: token(`${to} at ${position}`), letter }
 }

@@ -1,26 +1,9 @@
 /** The table of error codes that both languages share, against core (`test/golden/errors.json`). */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { z } from 'zod'
+import { errorRows, inOrder, rowOf } from '../../../test/wire/golden.mjs'
 import { decodeAnswer } from './envelope.ts'
 import * as errors from './errors.ts'
-
-type Row = readonly [code: string, retryable: boolean, applied: string]
-const rowOf = ({ code, retryable, applied }: { code: string; retryable: boolean; applied: string }): Row => [
-  code,
-  retryable,
-  applied,
-]
-const sorted = (given: readonly Row[]): Row[] => given.toSorted(([a], [b]) => (a < b ? -1 : 1))
-
-const rows = z
-  .object({
-    errors: z.array(
-      z.object({ code: z.string(), retryable: z.boolean(), applied: z.string(), typescript: z.array(z.string()) }),
-    ),
-  })
-  .transform(({ errors }) => errors.filter(({ typescript }) => typescript.includes('core')).map(rowOf))
-  .parse(JSON.parse(readFileSync(new URL('../../../test/golden/errors.json', import.meta.url), 'utf8')))
 
 type ErrorClass = new (message: string) => errors.TroupeError
 const isErrorClass = (value: unknown): value is ErrorClass =>
@@ -32,7 +15,7 @@ test('core raises the codes of the table and no others', () => {
   // Made for bytes that are no answer; it has no class, since no peer sends it.
   const answer = decodeAnswer(new Uint8Array([0xc1]))
   const unreadable = answer.ok ? [] : [rowOf(answer.error)]
-  expect(sorted([...raised, ...unreadable])).toEqual(sorted(rows))
+  expect(inOrder([...raised, ...unreadable])).toEqual(errorRows('core'))
 })
 
 test('the tree drawn at the top of the file is complete', () => {

@@ -1,5 +1,5 @@
 /** A group: the steps that one append commits, and what they will release once it has. */
-import type { Unapplied } from './dead-letter.ts'
+import type { Burial } from './dead-letter.ts'
 import type { Intent } from './input.ts'
 import type { Step } from './step.ts'
 import type { Revive } from './step-maker.ts'
@@ -12,8 +12,8 @@ export interface Group {
   readonly steps: Step[]
   readonly releases: (() => void)[]
   readonly intents: Intent[]
-  /** Letters that no step takes. */
-  readonly dead: Unapplied[]
+  /** Letters to be buried once the steps that refuse them are committed. */
+  readonly dead: Burial[]
   sizeBytes: number
   /** Append even without steps: a fenced read. */
   forced: boolean
@@ -28,8 +28,8 @@ export function newGroup(): Group {
   return { steps: [], releases: [], intents: [], dead: [], sizeBytes: 0, forced: false }
 }
 
-/** A failure and a new tree end their group: what comes after them must find them committed. */
-export function takesMore({ steps, sizeBytes, pauseMs, revive, replaced }: Group): boolean {
-  const undisturbed = pauseMs === undefined && revive === undefined && replaced === undefined
+/** A failure, a new tree and a dead letter end their group: what comes after them must find them committed, and the letter buried. */
+export function takesMore({ steps, dead, sizeBytes, pauseMs, revive, replaced }: Group): boolean {
+  const undisturbed = dead.length === 0 && pauseMs === undefined && revive === undefined && replaced === undefined
   return undisturbed && steps.length < GROUP.messages && sizeBytes < GROUP.bytes
 }

@@ -85,7 +85,7 @@ export interface Journal {
   last(subject: string): Promise<JournalEntry | undefined>
   /** The newest entry of every subject under the pattern, in no promised order. May lag behind `append`. */
   heads(pattern: string): AsyncIterable<JournalEntry>
-  /** Entries under the pattern in order, from a position (inclusive) to the end as it is when the read starts. */
+  /** Entries under the pattern in order, from a position (inclusive) to the end as it is when the read starts. May lag behind `append`. */
   read(pattern: string, options?: { readonly from?: number }): AsyncIterable<JournalEntry>
   /** As `read`, then goes on with new entries until the signal aborts. */
   follow(

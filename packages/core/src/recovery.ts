@@ -15,7 +15,7 @@ import type { Journal, JournalEntry } from './ports.ts'
 import { NO_SEAL, type Opener } from './seal.ts'
 import { Settlement } from './settlement.ts'
 import { stateHash } from './state-hash.ts'
-import { type ActorState, decodeRecord, type JournalRecord, stepId } from './step.ts'
+import { type ActorState, decodeRecord, type JournalRecord, type Step, stepId } from './step.ts'
 import { upgradedState } from './upgrade.ts'
 
 export interface Recovered {
@@ -35,6 +35,8 @@ export interface Recovered {
   readonly settlement: Settlement
   /** The newest record is an activation: whoever wrote it may have been killed by what it did next. */
   readonly unproven: boolean
+  /** What the newest record holds: what it has refused may not be buried yet. */
+  readonly newest: readonly Step[]
 }
 
 const NEW: Omit<Recovered, 'settlement'> = {
@@ -48,6 +50,7 @@ const NEW: Omit<Recovered, 'settlement'> = {
   kept: 0,
   host: undefined,
   unproven: false,
+  newest: [],
 }
 
 export async function recover(
@@ -82,7 +85,8 @@ async function recoverFrom(
   const record = seal.open(decodeRecord(last.bytes, address))
   const { epoch, writer, kept = 0 } = record
   const unproven = record.activated !== undefined
-  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, kept, unproven }
+  const newest = record.steps
+  const identity = { position: last.position, prev: hashOfBytes(last.bytes), epoch, writer, kept, unproven, newest }
   if (record.state !== undefined) {
     checkState(record, record.state)
     const { seq, at, host, settlement } = upgradedState(record.state, def)
@@ -118,7 +122,7 @@ export async function recoverWithoutState(
 ): Promise<Recovered> {
   const last = await journal.last(subject)
   if (last === undefined) return { ...NEW, settlement: new Settlement() }
-  const { epoch, writer, base, kept = 0, state } = seal.open(decodeRecord(last.bytes, address))
+  const { epoch, writer, base, kept = 0, state, steps: newest } = seal.open(decodeRecord(last.bytes, address))
   let settlement = new Settlement()
   let [seq, at] = [0, 0]
   let found = false
@@ -152,6 +156,7 @@ export async function recoverWithoutState(
     host: undefined,
     settlement,
     unproven: false,
+    newest,
   }
 }
 

@@ -172,10 +172,13 @@ export class ActorRef {
     })
   }
 
-  async deliver(event: { readonly type: string }, options: DeliverOptions = {}): Promise<void> {
+  async deliver(
+    event: { readonly type: string },
+    { cause, ...options }: DeliverOptions & { readonly cause?: Cause } = {},
+  ): Promise<void> {
     const data = encode(event, undefined, 'event')
     await this.#mustExist()
-    await this.#o.deliveries.deliver(this.address, data, this.#newCause(), options)
+    await this.#o.deliveries.deliver(this.address, data, cause ?? this.#newCause(), options)
   }
 
   async *changes(options: ChangesOptions = {}): AsyncGenerator<PlainView> {

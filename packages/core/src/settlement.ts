@@ -249,7 +249,7 @@ export class Settlement {
       if (client.asks > 0) this.#forgetSettledAsks(command.client, command.settled, step.at)
     }
     const ask = askIdOf(command)
-    const said = saidIn(step.input)
+    const said = wasLookedAt(step) ? saidIn(step.input) : undefined
     if (command.key !== undefined && said !== undefined) {
       this.#forgetKey(command.key)
       this.#key(command.key, { payload: hashOf(said), ask, at: step.at })
@@ -427,6 +427,11 @@ const numberOf = (ask: string): number => Number(ask.slice(ask.lastIndexOf(':') 
 /** JSON does not keep the order of keys that look like numbers. */
 function byTime<T extends { readonly at: number }>(entries: { readonly [name: string]: T }): [string, T][] {
   return Object.entries(entries).sort(([, a], [, b]) => a.at - b.at)
+}
+
+/** A letter that was refused before the tree could see it: a key on it stands for nothing. */
+function wasLookedAt({ input, outcome, supervision }: Step): boolean {
+  return input.kind !== 'message' || outcome !== 'error' || supervision !== undefined
 }
 
 /** What an idempotency key stands for. */

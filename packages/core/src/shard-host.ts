@@ -16,7 +16,7 @@ import type { Transport } from './asker.ts'
 import type { Route } from './askers.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import { hashOf, type Json } from './codec.ts'
-import { asDeadLetter, type DeadLetter, packDeadLetter, reasonOf } from './dead-letter.ts'
+import { type DeadLetter, packDeadLetter, reasonOf, untakenLetter } from './dead-letter.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import {
   InvalidEvent,
@@ -431,7 +431,7 @@ export class ShardHost {
       const subject = subjects.mail(this.shardOf(address), address)
       for await (const entry of mail.read(subject)) {
         for (const letter of lettersIn(entry, address, mail.streamId)) {
-          const dead = asDeadLetter(address, { letter, error, attempts: 0 }, clock.now())
+          const dead = untakenLetter(address, letter, error, clock.now())
           if (!(await this.#bury(dead.letter, dead.id))) return
         }
         await mail.purge(subject, entry.position)

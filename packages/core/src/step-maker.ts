@@ -13,7 +13,7 @@ import type { AnyActorDef } from './actor.ts'
 import type { Address } from './address.ts'
 import { answersOf, unanswered } from './answers.ts'
 import { decode, encode, isEqual, isFlat, type Json } from './codec.ts'
-import type { EnvelopeCause } from './envelope.ts'
+import type { Envelope, EnvelopeCause } from './envelope.ts'
 import { ActorFailed, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
 import { actorState, stateView } from './fold.ts'
 import type { Input, Intent, Made, Origin, Outcome } from './input.ts'
@@ -163,6 +163,18 @@ export class StepMaker {
     if (!replies) return this.#run({ ...draft, command: recorded }, { step, correlation })
     const ask = { ask: askIdOf(command), askType: type }
     return this.#run({ ...draft, cause: { ...cause, ...ask }, command: recorded }, { step, correlation, ...ask })
+  }
+
+  /** A letter that the tree does not get to see: refused as a step of its own, so that nobody applies it later. */
+  refuse({ event, cause, command, key }: Extract<Envelope, { kind: 'event' }>, error: TroupeError): MadeStep {
+    const keyed = command && { ...command, ...(key !== undefined && { key }) }
+    const draft: Draft = {
+      ...this.#draft({ kind: 'message', path: '', event }),
+      cause,
+      ...(keyed !== undefined && { command: asRecorded(keyed, 'commit') }),
+    }
+    const id = this.#next
+    return this.#finish(this.#refused(draft, 'error', error), id, [])
   }
 
   /** An effect's result, a timer, or what a user action has sent. */

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { setup } from 'xstate'
 import { z } from 'zod'
 import { type ActorPolicy, defineActor } from './actor.ts'
@@ -143,6 +143,18 @@ describe('timers', () => {
   })
 })
 
+test('timers: an actor that has ended leaves those that remain alone', async () => {
+  const actor = await stage({ supervision: { restart: 'temporary' } })
+  actor.tell({ type: 'wake' })
+  await actor.quiet()
+  actor.tell({ type: 'fail' })
+  await actor.quiet()
+  const again = await stage({}, { epoch: 2 })
+  const set = vi.spyOn(here.clock, 'after')
+  for (let ms = 0; ms < 1_500; ms += 100) await again.advance(100)
+  expect(set).not.toHaveBeenCalled()
+})
+
 test.each(['done', 'fail'] as const)(
   'an effect that ends with more than a record can hold has failed (%s)',
   async (how) => {
@@ -213,6 +225,22 @@ describe('sends', () => {
     await actor.quiet()
     await actor.resident.drain()
     expect((await actor.records()).at(-1)).toMatchObject({ steps: [{ delivered: [1] }], open: { sends: 0 } })
+  })
+
+  test('drain, asked for twice, leaves once: no record claims a step that is in another one', async () => {
+    const actor = await stage()
+    actor.ask({ type: 'grow', text: 'x'.repeat(5_000) })
+    actor.ask({ type: 'send', key: 'a' })
+    await actor.quiet()
+    actor.sends[0]?.done(true)
+    await actor.quiet()
+    const before = actor.journal.appends.length
+    const free = actor.journal.hold()
+    const drains = [actor.resident.drain(), actor.resident.drain()]
+    await actor.quiet()
+    free()
+    await Promise.all(drains)
+    expect(actor.journal.appends).toHaveLength(before + 1)
   })
 
   test('the last words of an actor that has ended are delivered by its next incarnation', async () => {

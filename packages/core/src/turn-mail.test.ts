@@ -112,7 +112,7 @@ test('turn/8: nothing is told to be consumed before its step is committed', asyn
   expect(actor.consumed).toEqual([position])
 })
 
-test('turn/8: a dead letter is stored before the cursor passes it', async () => {
+test('turn/8: a letter that its step refuses is dead before its mail is told to be consumed', async () => {
   const actor = await stage(await world())
   let stored = (_: boolean) => {}
   actor.burial = new Promise((resolve) => {
@@ -122,10 +122,62 @@ test('turn/8: a dead letter is stored before the cursor passes it', async () => 
   actor.resident.mailAt(position)
   await actor.quiet()
   expect(actor.dead).toMatchObject([{ to: 'book/k', reason: 'EventNotAccepted', event: { type: 'refuse' } }])
-  expect(await mailSteps(actor)).toEqual([])
+  expect(await mailSteps(actor)).toMatchObject([{ outcome: 'rejected', mailSeq: position }])
+  expect(actor.consumed).toEqual([])
   stored(true)
   await actor.quiet()
-  expect(await mailSteps(actor)).toMatchObject([{ outcome: 'rejected', mailSeq: position }])
+  expect(actor.consumed).toEqual([position])
+})
+
+test('turn/8: what a step has refused is buried by the next incarnation, not applied, whatever has changed', async () => {
+  const here = await world()
+  const dying = await stage(here)
+  dying.burial = new Promise(() => {})
+  const position = await dying.post([{ event: { type: 'refuse' }, command: { client: 'c', n: 1 } }])
+  dying.resident.mailAt(position)
+  await dying.quiet()
+  dying.resident.stop()
+  const lenient = defineActor(says, {
+    logic: setup({ types: says.types<{ seen: number[] }>() }).createMachine({ context: { seen: [] }, on: { '*': {} } }),
+  })
+  const next = await new Stage({ def: lenient, ...here, epoch: 2 }).activate()
+  next.resident.mailAt(position)
+  await next.quiet()
+  expect(next.dead).toEqual(dying.dead)
+  expect((await next.records()).flatMap(({ steps }) => steps.map(({ outcome }) => outcome))).toEqual([
+    'applied',
+    'rejected',
+  ])
+})
+
+test('turn/8: what is buried is soon recorded as over, and not buried again', async () => {
+  const here = await world()
+  const actor = await stage(here)
+  actor.resident.mailAt(await actor.post([{ event: { type: 'refuse' }, command: { client: 'c', n: 1 } }]))
+  await actor.quiet()
+  await actor.advance(5_000)
+  expect(actor.dead).toHaveLength(1)
+  actor.resident.stop()
+  expect((await stage(here, 2)).dead).toEqual([])
+})
+
+test('turn/8: a letter to an actor that has ended is dead, also when the actor is begun again before it is buried', async () => {
+  const here = await world()
+  const ending = await stage(here)
+  ending.burial = new Promise(() => {})
+  ending.order({ kind: 'destroy' })
+  await ending.quiet()
+  const position = await ending.post([add(1)])
+  ending.resident.mailAt(position)
+  await ending.quiet()
+  ending.resident.stop()
+  const next = await stage(here, 2)
+  next.order({ kind: 'start' }, { client: 'another operator' })
+  await next.quiet()
+  next.resident.mailAt(position)
+  await next.quiet()
+  expect(next.dead).toMatchObject([{ reason: 'ActorDestroyed', event: { type: 'add', n: 1 }, command: { n: 1 } }])
+  expect(await seen(next)).toEqual([])
 })
 
 test('turn/8: a reply to a letter reaches nobody; its ask is none', async () => {
@@ -189,7 +241,7 @@ test('turn/9: a letter that ends its process three times is a dead letter, and t
   await next.quiet()
   expect(next.dead).toMatchObject([{ reason: 'Poison', attempts: 3, event: { n: 1 } }])
   expect(await seen(next)).toEqual([2])
-  expect(next.consumed).toEqual([last])
+  expect(next.consumed.at(-1)).toBe(last)
 })
 
 test('turn/9: an ask that ended its process three times is refused', async () => {

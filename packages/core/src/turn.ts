@@ -15,7 +15,8 @@
  *    and its askers are told `Moved`, outcome unknown.
  * 6. The state after a group goes into its append when it is small (4 KB), and at the latest every 100 steps or 256 KB.
  * 7. A command id that was applied is answered from the record, never applied again (`settlement.ts`).
- * 8. Mail comes in order (`mail-intake.ts`). Each letter is applied by one step, or a dead letter before the cursor passes it.
+ * 8. Mail comes in order (`mail-intake.ts`). Each letter is applied by one step, or refused by one and buried before the next
+ *    append and before its mail is told to be consumed.
  * 9. When the newest record was an activation, the first message may be what killed the process: it is tried alone, and the
  *    attempt is recorded before. After three it is poison.
  */
@@ -25,19 +26,17 @@ import { Askers, type Route } from './askers.ts'
 import { ATTEMPTS, nameOf, poison } from './attempts.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import type { Json } from './codec.ts'
-import { asDeadLetter } from './dead-letter.ts'
+import { type Burial, refusedLetters, unreadableLetter } from './dead-letter.ts'
 import { answerToWire, type Envelope, type EnvelopeCause, type KeyedCommand, type WireAnswer } from './envelope.ts'
 import {
   ActorFailed,
   assertNever,
-  fromWire,
   InvalidEvent,
   LogDamaged,
   LogicRefused,
   LogUnavailable,
   MailboxFull,
   Moved,
-  Poison,
   StateDiverged,
   SystemStopped,
   TooManyOutstanding,
@@ -78,6 +77,7 @@ export class Resident {
   #phase: Phase = 'activating'
   #turning = false
   #draining = false
+  #drained: Promise<void> | undefined
   /** The turn or activation under way, or the last one. */
   #current: Promise<void> = Promise.resolve()
   readonly #alarm: Alarm
@@ -106,7 +106,7 @@ export class Resident {
     const { address, clock, mail, onSend } = options
     this.#alarm = new Alarm(
       clock,
-      () => (this.#phase === 'running' ? this.#maker.host : undefined),
+      () => (this.#phase === 'running' && this.#settlement.life.kind === 'active' ? this.#maker.host : undefined),
       (timer) => {
         const input = { kind: 'timer', timer } as const
         this.#receiveSystem(input, this.#maker.host?.originOf(input))
@@ -179,6 +179,8 @@ export class Resident {
     if (found.epoch > epoch)
       throw new Moved(`'${address}' was activated in epoch ${found.epoch}; this node has ${epoch}`)
     this.#log.follow(found)
+    // What the last incarnation has refused is dead, whether or not it came to bury it.
+    if (!(await this.#bury(refusedLetters(address, found.newest)))) return
     const tried = found.unproven || found.settlement.attempt !== undefined
     this.#suspect = tried && this.#diverged === undefined
   }
@@ -202,7 +204,12 @@ export class Resident {
   }
 
   /** Finishes the append under way and leaves the state where one read finds it. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain()
+    return this.#drained
+  }
+
+  async #drain(): Promise<void> {
     this.#draining = true
     this.#intake?.stop()
     await this.#current
@@ -341,7 +348,6 @@ export class Resident {
 
   /** @returns false when this incarnation is over */
   async #finish(group: Group): Promise<boolean> {
-    if (!(await this.#bury(group))) return false
     const activation = this.#diverged === undefined ? undefined : this.#o.activation
     const committed = group.steps.length === 0 && !group.forced ? true : await this.#commit(group, activation)
     if (!committed) return false
@@ -350,6 +356,10 @@ export class Resident {
       this.#takeMail()
     }
     this.#release(group)
+    if (!(await this.#bury(group.dead))) return false
+    // A later record says that they are buried, if need be one of its own.
+    if (group.dead.length > 0 && !this.#unrecorded.any) this.#unrecorded.consume(this.#settlement.mail?.seq ?? 0)
+    this.#moveCursor()
     this.#intake?.more()
     return true
   }
@@ -365,8 +375,8 @@ export class Resident {
       const before = this.#settlement.attempt
       const n = (before?.message === message ? before.n : 0) + 1
       if (n > ATTEMPTS) {
-        this.#refuse(received, poison(this.#o.address, message), group)
         this.#consume(received)
+        this.#refuse(received, poison(this.#o.address, message), group)
         return this.#finish(group)
       }
       const tried = newGroup()
@@ -411,7 +421,10 @@ export class Resident {
     const { envelope, route, letter } = received
     const { address } = this.#o
     const refuse = (error: TroupeError) => this.#refuse(received, error, group)
-    if (letter !== undefined && 'unreadable' in letter.content) return refuse(letter.content.unreadable)
+    if (letter !== undefined && 'unreadable' in letter.content) {
+      group.dead.push(unreadableLetter(address, letter.position, letter.content, this.#o.clock.now()))
+      return
+    }
     const mends = envelope.kind === 'operator' && envelope.order.kind !== 'start'
     if (this.#diverged !== undefined && !mends) return refuse(this.#diverged)
     if (envelope.kind === 'view') {
@@ -436,10 +449,9 @@ export class Resident {
     if (event instanceof TroupeError) return refuse(event)
     const waitedMs = Math.round(now - received.arrivedAt)
     const waited = { waitedMs, depth: this.#mailbox.depth }
-    const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, letter !== undefined)
-    const { error } = made.step
-    if (letter !== undefined && error !== undefined) group.dead.push({ letter, error: fromWire(error), attempts: 1 })
-    this.#add(made, group, command === undefined || letter !== undefined ? undefined : { command, route })
+    const byMail = letter !== undefined
+    const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, byMail)
+    this.#add(made, group, command === undefined || byMail ? undefined : { command, route })
   }
 
   /** True when nothing is left to do: the command was applied before, is open, or is refused. */
@@ -477,18 +489,15 @@ export class Resident {
     }
   }
 
-  #refuse({ route, letter }: Received, error: TroupeError, group: Group): void {
-    const attempts = error instanceof Poison ? ATTEMPTS : 1
-    if (letter !== undefined) group.dead.push({ letter, error, attempts })
+  #refuse({ envelope, route, letter }: Received, error: TroupeError, group: Group): void {
+    if (letter !== undefined && envelope.kind === 'event') this.#add(this.#maker.refuse(envelope, error), group)
     else group.releases.push(() => route({ v: 1, ok: false, error: toWire(error) }))
   }
 
-  /** Before the cursor moves past them. */
-  async #bury(group: Group): Promise<boolean> {
-    const { address, clock, mail } = this.#o
-    for (const dead of group.dead) {
-      const { id, letter } = asDeadLetter(address, dead, clock.now())
-      const buried = await mail?.bury(letter, id)
+  /** @returns false when this incarnation is over */
+  async #bury(dead: readonly Burial[]): Promise<boolean> {
+    for (const { id, letter } of dead) {
+      const buried = await this.#o.mail?.bury(letter, id)
       if (buried !== true || this.#phase === 'lost') return false
     }
     return true
@@ -509,6 +518,7 @@ export class Resident {
   /** Takes a step into the group, with what it releases. @param asker who waits for the answer to its command */
   #add({ step, id, answers, intents, pauseMs, revive, replaces, next }: MadeStep, group: Group, asker?: Asker): void {
     group.steps.push(step)
+    if (step.error !== undefined) group.dead.push(...refusedLetters(this.#o.address, [step]))
     if (replaces !== undefined) group.replaced = { fate: replaces, from: group.intents.length }
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
@@ -546,7 +556,7 @@ export class Resident {
     const fate = await this.#log.write(this.#entry(group, activated), () => this.#phase !== 'lost')
     switch (fate.kind) {
       case 'committed':
-        this.#moveCursor()
+        if (group.dead.length === 0) this.#moveCursor()
         return true
       case 'fenced':
         this.#lose(new Moved(`'${this.#o.address}' has another writer now`), true)

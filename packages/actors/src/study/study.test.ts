@@ -149,11 +149,15 @@ describe('a study', () => {
     expect((await other.in(second, 'fresh').run({ trials: 3 })).told).toBe(3)
   })
 
-  test('refuses a sampler that cannot be asked twice, and an empty space', () => {
+  test('refuses a sampler that cannot be asked twice, and a space that is empty or cannot be searched', () => {
     const ask = effect('once', 'write', async (_: SamplerQuestion): Promise<SamplerAnswer> => ({ params: {} }))
     expect(() => study('tune', { ...spec, sampler: { name: 'once', ask } })).toThrow(/safe to ask twice/)
     const objective = effect('none', 'read', async (_: ObjectiveInput<{}>) => ({ value: 0 }))
     expect(() => study('tune', { ...spec, space: {}, objective })).toThrow(/space is empty/)
+    const plain = JSON.parse('{ "x": { "low": 0, "high": 1 } }')
+    expect(() => study('tune', { ...spec, space: plain })).toThrow(
+      /a space is made of float\(\), int\(\) and choice\(\)/,
+    )
   })
 })
 

@@ -5,14 +5,14 @@
  * 2. Parameters leave the handle only after they were checked against the space.
  */
 import { type AskOptions, defineActor, type Effect, LogicRefused, type System, toWire } from '@troupe/core'
-import { fits, misfit, type Params, type Space, spaceToWire } from '../domain.ts'
+import { fits, isSpace, misfit, type Params, type Searchable, spaceToWire } from '../domain.ts'
 import type { Direction, ObjectiveInput, Outcome, Sampler } from './ports.ts'
 import { studyProtocol } from './protocol.ts'
 import { studyMachine } from './study-machine.ts'
 import { bestOf, type Best as PlainBest, type Summary as PlainSummary, summaryOf, type Trial } from './trials.ts'
 
-export interface StudySpec<S extends Space, O extends Outcome> {
-  readonly space: S
+export interface StudySpec<S, O extends Outcome> {
+  readonly space: Searchable<S>
   readonly direction: Direction
   readonly sampler: Sampler
   readonly objective: Effect<ObjectiveInput<S>, O>
@@ -60,17 +60,19 @@ const RUN_TIMEOUT_MS = 3_600_000
 
 /**
  * @param name lower case; the actor's type is `study-<name>`
- * @throws LogicRefused for an empty space, or a sampler that could not be asked again after a crash
+ * @throws LogicRefused for a space that is empty or holds anything but domains, or a sampler that could not be asked again after a crash
  */
-export function study<const Name extends string, S extends Space, O extends Outcome>(
+export function study<const Name extends string, S extends { readonly [name: string]: unknown }, O extends Outcome>(
   name: Name,
   spec: StudySpec<S, O>,
 ) {
   const { space, direction, sampler, objective, seed = 0, attempts = 3, pauseMs = 500 } = spec
+  if (!isSpace(space)) throw new LogicRefused(`study '${name}': a space is made of float(), int() and choice()`)
   if (Object.keys(space).length === 0) throw new LogicRefused(`study '${name}': the space is empty`)
   if (sampler.ask.effect.class === 'write') {
     throw new LogicRefused(`study '${name}': sampler '${sampler.name}' is a 'write'; it must be safe to ask twice`)
   }
+  const suits = (params: unknown): params is Params<S> => fits(space, params)
   const says = studyProtocol(name)
   const logic = studyMachine(
     name,
@@ -79,7 +81,7 @@ export function study<const Name extends string, S extends Space, O extends Outc
     {
       ask: sampler.ask,
       objective,
-      fits: (params): params is Params<S> => fits(space, params),
+      fits: suits,
       misfit: (params) => misfit(space, params),
       attempts,
       pauseMs,
@@ -87,7 +89,7 @@ export function study<const Name extends string, S extends Space, O extends Outc
   )
   const actor = defineActor(says, { logic })
   const typedBest = ({ number, params, value }: PlainBest): Best<S> => {
-    if (!fits(space, params)) throw begunOtherwise(name)
+    if (!suits(params)) throw begunOtherwise(name)
     return { number, params, value }
   }
   const typed = ({ best, ...summary }: PlainSummary): Summary<S> => ({

@@ -42,6 +42,11 @@ export class PostOffice {
     return this.#mail.some((match) => match(subject)) || this.#dead(subject)
   }
 
+  /** Whether dead letters lie there. */
+  isDead(subject: string): boolean {
+    return this.#dead(subject)
+  }
+
   store(subject: string, bytes: Uint8Array, headers: Headers = {}, id?: string): number {
     return this.#known(id) ?? this.#put(subject, bytes, headers, id)
   }

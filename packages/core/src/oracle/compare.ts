@@ -18,11 +18,18 @@ export interface Sight {
 }
 
 export class Names {
-  readonly #known = new Map<string, string>()
+  readonly #known: Map<string, string>
+  #anonymous = 0
+
+  /** @param known names that are given beforehand */
+  constructor(...known: readonly (readonly [id: string, name: string])[]) {
+    this.#known = new Map(known)
+  }
 
   of(id: string): string {
-    if (!/^x:\d+$|\/[^/]+:\d+$/.test(id)) return id
-    const name = this.#known.get(id) ?? `anonymous ${this.#known.size + 1}`
+    const given = this.#known.get(id)
+    if (given !== undefined || !/^x:\d+$|\/[^/]+:\d+$/.test(id)) return given ?? id
+    const name = `anonymous ${++this.#anonymous}`
     this.#known.set(id, name)
     return name
   }

@@ -8,13 +8,14 @@
  * 3. A step that is rejected changes nothing.
  */
 import type { AnyActorLogic, AnyActorRef } from 'xstate'
-import { decode, encode, type Json } from '../codec.ts'
+import { encode } from '../codec.ts'
 import { LogicRefused } from '../errors.ts'
 import type { Input, Intent, Made } from '../input.ts'
 import { type HostState, LogicHost } from '../logic-host.ts'
 import type { Draw } from '../tape.ts'
 import { captured } from './capture.ts'
-import { Names, type Sight, shown, treeOf } from './compare.ts'
+import { Names, type Sight, treeOf } from './compare.ts'
+import { Emits } from './emits.ts'
 import { type Death, type Fate, fates, type Mode } from './fate.ts'
 import { relayEverything, type Sabotage } from './sabotage.ts'
 import { type Case, type Event, play, type Subject } from './script.ts'
@@ -44,7 +45,7 @@ export const counted = { steps: 0, rebuilds: 0, folded: 0 }
 
 export class Hosted implements Subject {
   readonly names = new Names()
-  readonly emitted: Json[] = []
+  readonly emits = new Emits(this.names)
   readonly log: Committed[] = []
   readonly #script: Case
   readonly #world: World
@@ -60,7 +61,6 @@ export class Hosted implements Subject {
   #seq = 0
   /** Of the live tree, after its last step. */
   #state = ''
-  readonly #ids = new Map([['', 'root']])
 
   constructor(script: Case, world: World, mode: Mode, sabotage?: Sabotage) {
     this.#script = script
@@ -166,7 +166,7 @@ export class Hosted implements Subject {
     }
     const steps = stepped.flatMap(({ recorded }) => (recorded === undefined ? [] : [recorded]))
     this.log.push({ steps, state: this.#state })
-    for (const { made } of steps) this.#note(made)
+    for (const { made } of steps) this.emits.note(made)
     if (death === 'before release') this.#die(fate.tail)
     else {
       if (!this.#sabotage?.releaseFirst) this.#host.release(intents)
@@ -190,16 +190,6 @@ export class Hosted implements Subject {
     }
     const { draws, made, intents } = outcome
     return { recorded: { input, at: now, step, draws, made }, intents }
-  }
-
-  /** Emits count as recorded: a crash may lose their release. */
-  #note(made: Made): void {
-    for (const { path, id } of made.children ?? []) this.#ids.set(path, id)
-    for (const { kind, path, data } of made.intents ?? []) {
-      if (kind !== 'emit') continue
-      const event = decode(data ?? null, { nameOf: () => undefined, find: (_path, id) => ({ id, ...REFERENCE }) })
-      this.emitted.push([this.names.of(this.#ids.get(path) ?? path), shown(event, this.names)])
-    }
   }
 
   /** Nobody can know what became of a write that had begun: that is a case of its own, not of this comparison. */
@@ -255,8 +245,6 @@ export class Hosted implements Subject {
   }
 }
 
-const REFERENCE = { sessionId: '', getSnapshot: () => ({}) }
-
 /** What a step reads is always what its stored bytes say. */
 function stored(input: Input): Input {
   return JSON.parse(JSON.stringify(input))
@@ -266,8 +254,8 @@ export async function hostedRun(script: Case, mode: Mode, sabotage?: Sabotage): 
   const world = new World()
   const subject = new Hosted(script, world, mode, sabotage)
   await play(script, world, subject)
-  const { emitted, names } = subject
-  const sight = { emitted, tree: treeOf(subject.root, names) }
+  const { emits, names } = subject
+  const sight = { emitted: emits.events, tree: treeOf(subject.root, names) }
   const complete = mode.kind !== 'killed before release' && mode.kind !== 'random'
   return complete ? { ...sight, acts: world.acts } : sight
 }

@@ -1,18 +1,21 @@
 /**
- * The long form, for `npm run faults`: the corpus under many random kill points, then a thousand random machines.
- *
- *     node --conditions=troupe-source packages/core/src/oracle/long.ts [machines] [first seed]
+ * The long form of the oracle, for `npm run faults -- --machines 1000 [--seed S]`: the corpus under many random kill points,
+ * fresh random machines, and the ablation.
  */
 import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
 import { corpus } from './corpus.ts'
 import { counted } from './hosted.ts'
+import { mutants } from './mutants.ts'
+import { noticed, plainRuns } from './noticed.ts'
 import { randomDifferences } from './random-runner.ts'
 import { differences } from './runner.ts'
 
 const SEEDS_PER_CASE = 100
 const KILL_SEEDS_PER_MACHINE = 3
 
-export interface LongResult {
+interface LongResult {
+  readonly seed: number
   readonly cases: number
   readonly machines: number
   readonly steps: number
@@ -20,22 +23,30 @@ export interface LongResult {
   readonly folded: number
   /** One line each; empty when hosted machines equal plain XState. */
   readonly differences: readonly string[]
+  /** Protections of the host whose loss the corpus does not notice. */
+  readonly unnoticed: readonly string[]
 }
 
-export async function longOracle(machines = 1_000, first = randomInt(2 ** 31)): Promise<LongResult> {
-  const seeds = Array.from({ length: SEEDS_PER_CASE }, (_, i) => first + i)
+async function longOracle(machines: number, seed: number): Promise<LongResult> {
+  const seeds = Array.from({ length: SEEDS_PER_CASE }, (_, i) => seed + i)
   const found: string[] = []
   for (const script of corpus) {
     for (const difference of await differences(script, seeds)) found.push(`${script.name}: ${difference}`)
   }
-  found.push(...(await randomDifferences(first, machines, KILL_SEEDS_PER_MACHINE)))
-  return { cases: corpus.length, machines, ...counted, differences: found }
+  found.push(...(await randomDifferences(seed, machines, KILL_SEEDS_PER_MACHINE)))
+  const figures = { ...counted }
+  const plain = await plainRuns()
+  const unnoticed: string[] = []
+  for (const [name, sabotage] of Object.entries(mutants)) {
+    if ((await noticed(sabotage, plain)) === undefined) unnoticed.push(name)
+  }
+  return { seed, cases: corpus.length, machines, ...figures, differences: found, unnoticed }
 }
 
 if (import.meta.main) {
-  const [machines, first] = process.argv.slice(2).map(Number)
+  const { values } = parseArgs({ options: { machines: { type: 'string' }, seed: { type: 'string' } } })
   console.warn = () => {} // XState's notes about events to stopped actors
-  const result = await longOracle(machines, first)
-  console.log(JSON.stringify(result, undefined, 2))
-  process.exitCode = result.differences.length === 0 ? 0 : 1
+  const result = await longOracle(Number(values.machines ?? 1_000), Number(values.seed ?? randomInt(2 ** 31)))
+  console.log(JSON.stringify(result))
+  process.exitCode = result.differences.length + result.unnoticed.length === 0 ? 0 : 1
 }

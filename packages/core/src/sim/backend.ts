@@ -4,11 +4,11 @@
  * 1. Each process of a world connects through `backendOf(process)`; its clock and its link are that process's own.
  * 2. A `Witness` sees what is stored, acknowledged and published at the moment it happens. It changes nothing.
  */
-import { Subjects } from '../address.ts'
+import { type Address, Subjects } from '../address.ts'
 import { noticeHeaders } from '../mail-notice.ts'
 import { Log } from '../memory/journal.ts'
 import { PostOffice } from '../memory/post-office.ts'
-import type { Backend, BusMessage, Connection, ConnectOptions } from '../ports.ts'
+import type { Backend, BusMessage, Connection, ConnectOptions, MailEntry } from '../ports.ts'
 import { raise } from '../raise.ts'
 import { Broker, SimBus } from './bus.ts'
 import { SimJournal } from './journal.ts'
@@ -23,6 +23,9 @@ export interface Witness {
   /** The writer learns that its append is stored. */
   acknowledged(subject: string, bytes: Uint8Array): void
   published(process: SimProcess, message: BusMessage): void
+  mailed(to: Address, entry: MailEntry, streamId: string): void
+  /** A dead letter is stored. */
+  buried(bytes: Uint8Array): void
 }
 
 export interface SimConnection extends Connection {
@@ -60,6 +63,9 @@ export class SimServer {
         after: (delayMs, run) => scheduler.at(delayMs, 'a schedule is due', run),
       },
       onStored: (subject, entry) => {
+        if (!subjects.isWakeUp(entry.subject)) {
+          options.witness?.mailed(subjects.addressIn(entry.subject), entry, this.office.streamId)
+        }
         this.#broker.route({ subject, data: new Uint8Array(), headers: noticeHeaders(entry) })
       },
     })
@@ -107,7 +113,7 @@ export class SimServer {
         grown: (link, signal) => this.#grown(link, signal),
         onAcknowledged: (subject, bytes) => witness?.acknowledged(subject, bytes),
       }),
-      mail: new SimMail(link, this.office),
+      mail: new SimMail(link, this.office, (bytes) => witness?.buried(bytes)),
       store: new SimStore(link, this.#shelf, onHandlerError),
       close: async () => link.close(),
     }

@@ -1,7 +1,8 @@
 /**
  * What callers were told, against the log: invariants 1, 2, 7 and 8 of `ledger.ts`.
  *
- * 1. A call is found in the log by its cause, or by its idempotency key: calls under one key are one command.
+ * 1. A call is found in the log by its cause, or by its idempotency key: calls under one key are one command. An order is found
+ *    by its reason.
  */
 import { canonical, encode } from '../codec.ts'
 import { type Answer, answersIn, askIdOf, type Step, stepId } from '../step.ts'
@@ -85,6 +86,9 @@ function commandsIn(ledger: Ledger): Found {
     const { actor } = record
     for (const step of record.steps) {
       const { causation } = step.cause
+      if (step.input.kind === 'operator' && step.input.reason !== undefined) {
+        note(byCall, step.input.reason, { step, at })
+      }
       if (step.input.kind === 'message' && causation.startsWith(CLIENT)) {
         note(byCall, causation.slice(CLIENT.length), { step, at })
         if (step.command?.key !== undefined) note(byKey, `${actor} ${step.command.key}`, { step, at })

@@ -6,9 +6,11 @@ import type { ActorDef } from '../actor.ts'
 import { TroupeError, toWire } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
 import type { Ref } from '../ref.ts'
-import type { AskOptions } from '../runtime.ts'
-import type { System } from '../system.ts'
+import type { AskOptions, Cause } from '../runtime.ts'
+import type { Order } from '../supervision.ts'
+import type { Addressed, System } from '../system.ts'
 import type { Call, Ledger } from './ledger.ts'
+import type { Delivery } from './letters.ts'
 import type { SimProcess } from './process.ts'
 
 export interface SimClient {
@@ -18,6 +20,8 @@ export interface SimClient {
   readonly disturbed: boolean
   /** A reference whose calls are checked against the log when the simulation ends. */
   get<P extends AnyProtocol, L extends AnyActorLogic>(actor: ActorDef<P, L>, key: string): Ref<P, L>
+  /** What an operator orders; checked as calls are. */
+  order(kind: Order['kind'], actor: Addressed, options?: { readonly timeoutMs?: number }): Promise<void>
   /** Uniform in [0, 1), from the seed. */
   random(): number
   sleep(ms: number): Promise<void>
@@ -38,7 +42,7 @@ export class TrackingClient implements SimClient {
   readonly system: System
   readonly random: () => number
   readonly #o: ClientOptions
-  #calls = 0
+  #ids = 0
 
   constructor(options: ClientOptions) {
     this.#o = options
@@ -61,13 +65,17 @@ export class TrackingClient implements SimClient {
       address: ref.address,
       ask: (event, options = {}) => {
         const call = this.#newCall(ref.address, event.type, options)
-        const cause = { correlation: call.id, causation: `client:${call.id}` }
         // A reference of a system takes the cause that effects hand on.
-        const withCause = { ...options, cause }
+        const withCause = { ...options, cause: causeOf(call.id) }
         return this.#tracked(call, ref.ask(event, withCause))
       },
       send: (event) => ref.send(event),
-      deliver: (event, options) => ref.deliver(event, options),
+      deliver: (event, options = {}) => {
+        const delivery: Delivery = { id: this.#newId(), to: ref.address }
+        this.#o.ledger.letters.deliveries.push(delivery)
+        const withCause = { ...options, cause: causeOf(delivery.id) }
+        return this.#delivered(delivery, ref.deliver(event, withCause))
+      },
       changes: (options) => ref.changes(options),
       on: (type, listener) => ref.on(type, listener),
       snapshot: async (options) => {
@@ -85,11 +93,20 @@ export class TrackingClient implements SimClient {
     }
   }
 
+  order(kind: Order['kind'], { address }: Addressed, { timeoutMs = DEFAULT_TIMEOUT_MS } = {}): Promise<void> {
+    const call = this.#newCall(address, kind, { timeoutMs })
+    return this.#tracked(call, this.system[kind]({ address }, { timeoutMs, reason: call.id }))
+  }
+
+  #newId(): string {
+    this.#ids += 1
+    return `${this.name}-${this.#ids}`
+  }
+
   #newCall(to: Call['to'], type: string, { timeoutMs = DEFAULT_TIMEOUT_MS, idempotencyKey }: AskOptions): Call {
-    this.#calls += 1
     const askedAt = this.#o.process.clock.monotonic()
     const call: Call = {
-      id: `${this.name}-${this.#calls}`,
+      id: this.#newId(),
       caller: this.#o.process,
       to,
       type,
@@ -99,6 +116,16 @@ export class TrackingClient implements SimClient {
     }
     this.#o.ledger.calls.push(call)
     return call
+  }
+
+  async #delivered(delivery: Delivery, stored: Promise<void>): Promise<void> {
+    try {
+      await stored
+      delivery.ended = { stored: true, applied: 'unknown' }
+    } catch (error) {
+      delivery.ended = { stored: false, applied: toWire(error).applied }
+      throw error
+    }
   }
 
   async #tracked<T>(call: Call, answer: Promise<T>): Promise<T> {
@@ -117,4 +144,8 @@ export class TrackingClient implements SimClient {
       throw error
     }
   }
+}
+
+function causeOf(id: string): Cause {
+  return { correlation: id, causation: `client:${id}` }
 }

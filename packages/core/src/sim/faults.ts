@@ -13,7 +13,7 @@ export interface Faults {
   readonly torn: number
   /** A request takes so long that its sender has given up before it arrives. */
   readonly slow: number
-  /** `heads` shows how things were a while ago. */
+  /** `heads` or `read` shows how things were a while ago. */
   readonly stale: number
   /** A node dies right before something it wanted to do. */
   readonly crash: number

@@ -3,7 +3,7 @@
  *
  * 1. The log compares and stores in one event: of two appends with one expectation exactly one is stored.
  * 2. An append may be stored after its sender was told that the outcome is unknown, or stored and never acknowledged.
- * 3. `last` and `read` see every entry that was stored when they arrived; `heads` may see an older log.
+ * 3. `last` sees every entry that was stored when it arrived; `read` and `heads` may see an older log.
  */
 import { Disconnected, LogUnavailable, MessageTooLarge, TroupeError } from '../errors.ts'
 import type { Log } from '../memory/journal.ts'
@@ -96,7 +96,7 @@ export class SimJournal implements Journal {
     const { link, log } = this.#o
     const match = subjectMatch(pattern)
     const label = `${this.#name} reads ${pattern}`
-    const end = await link.call(label, () => log.size)
+    const end = await link.call(label, () => this.#sizeSeen())
     for (let from = options?.from ?? 1; from <= end; ) {
       const start = from
       const chunk = await link.call(label, () => log.chunk(pattern, match, start, end))
@@ -108,6 +108,17 @@ export class SimJournal implements Journal {
   purge(subject: string, below: number): Promise<void> {
     const { link, log } = this.#o
     return link.call(`${this.#name} purges ${subject} below ${below}`, () => log.purge(subject, below))
+  }
+
+  /** Of the whole log, or of a replica that lags behind. */
+  #sizeSeen(): number {
+    const { link, log } = this.#o
+    const { scheduler } = link.process
+    if (!scheduler.chance(scheduler.faults.stale)) return log.size
+    const asOf = scheduler.time.wallMs - scheduler.between(LAG_MS)
+    let size = log.size
+    while (size > 0 && (log.at(size)?.storedAt ?? 0) > asOf) size -= 1
+    return size
   }
 
   async *follow(

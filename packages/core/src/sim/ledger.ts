@@ -1,7 +1,7 @@
 /**
  * What a simulation remembers, to be compared with the log at the end: calls, looks, effects, and every record in the order
- * it was stored. What can only be seen at the moment it happens is checked here; the rest in `log-check.ts` and
- * `call-check.ts`.
+ * it was stored. What can only be seen at the moment it happens is checked here; the rest in `log-check.ts`, `call-check.ts`,
+ * `mail-check.ts` and `life-check.ts`. Orders of a person are calls.
  *
  *  1. Acknowledged means: in the log, exactly once, and answered as the log says.
  *  2. No command is applied twice.
@@ -17,13 +17,17 @@
  * 12. A write effect runs at most once; no effect has two results.
  * 13. A look shows no less than what was acknowledged before it was asked for.
  * 14. No error escapes into the process.
+ * 15. A letter that is stored is applied once or is a dead letter, and the letters of one sender in their order; one whose
+ *     delivery was told is stored.
+ * 16. A failure is answered by its spec; what has ended takes nothing until it is ordered to.
  */
 import { type Address, splitAddress } from '../address.ts'
 import type { EffectContext } from '../effect.ts'
-import type { BusMessage } from '../ports.ts'
+import type { BusMessage, MailEntry } from '../ports.ts'
 import { decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
 import { unpackWire } from '../wire.ts'
 import type { Witness } from './backend.ts'
+import { idOf, Letters } from './letters.ts'
 import type { SimProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -61,6 +65,7 @@ export class Ledger implements Witness {
   readonly violations: Violation[] = []
   /** Runs of write effects, by effect id. */
   readonly writes = new Map<string, number>()
+  readonly letters = new Letters()
   readonly #scheduler: Scheduler
   readonly #steps = new Set<string>()
   readonly #acknowledged = new Map<string, number>()
@@ -106,13 +111,24 @@ export class Ledger implements Witness {
 
   #noteSends(actor: string, step: Step): void {
     const { command } = step
-    if (command !== undefined) this.#underWay.delete(`${command.client}:${command.n} to ${actor}`)
+    if (command !== undefined) {
+      this.letters.took(actor, command)
+      this.#underWay.delete(idOf(command, actor))
+    }
     if (endsActor(step)) this.#ended.add(actor)
     for (const { to } of step.outcome === 'applied' ? (step.made?.sends ?? []) : []) {
       const n = (this.#sendCounts.get(actor) ?? 0) + 1
       this.#sendCounts.set(actor, n)
       this.#underWay.set(`${actor}:${n} to ${to}`, to)
     }
+  }
+
+  mailed(to: Address, entry: MailEntry, streamId: string): void {
+    this.letters.arrived(to, entry, streamId, this.records.length)
+  }
+
+  buried(bytes: Uint8Array): void {
+    this.letters.buried(bytes)
   }
 
   acknowledged(subject: string, bytes: Uint8Array): void {
@@ -162,15 +178,21 @@ export class Ledger implements Witness {
     return this.#acknowledged.get(actor) ?? 0
   }
 
-  /** What is open and must end by itself. @param restless types whose timers and effects need not */
-  open(restless: readonly string[] = []): readonly string[] {
+  /**
+   * What is open and must end by itself.
+   * @param restless types whose timers and effects need not
+   * @param unrecorded types without a log
+   */
+  open(restless: readonly string[], unrecorded: ReadonlySet<string>): readonly string[] {
     const open: string[] = []
     for (const [actor, record] of this.#newest) {
       const { effects, timers, sends } = record.open
       if (restless.includes(splitAddress(actor).type)) continue
       if (effects + timers + sends > 0) open.push(`${actor}: ${JSON.stringify(record.open)}`)
     }
-    for (const [send, to] of this.#underWay) if (!this.#ended.has(to)) open.push(`send ${send}`)
+    const isRecorded = (to: string) => !unrecorded.has(splitAddress(to).type)
+    for (const [send, to] of this.#underWay) if (!this.#ended.has(to) && isRecorded(to)) open.push(`send ${send}`)
+    for (const { id, to } of this.letters.waiting) if (isRecorded(to)) open.push(`letter ${id}`)
     return open
   }
 

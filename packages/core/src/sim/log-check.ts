@@ -1,5 +1,5 @@
 /**
- * What the log of a simulation must be by itself, actor by actor: invariants 4, 5, 6, 10, 11 and 12 of `ledger.ts`.
+ * What the log of a simulation must be by itself, actor by actor: invariants 4, 5, 6, 10, 11, 12 and 16 of `ledger.ts`.
  *
  * 1. The fold runs on the production code, with the definitions the nodes ran.
  */
@@ -10,6 +10,7 @@ import { Fold } from '../fold.ts'
 import { logicHash } from '../shard-host.ts'
 import type { JournalRecord, Step } from '../step.ts'
 import { endsActor, type Ledger, type Stored } from './ledger.ts'
+import { checkLife } from './life-check.ts'
 
 interface Placed {
   readonly step: Step
@@ -30,6 +31,8 @@ export function checkLog(ledger: Ledger, defs: ReadonlyMap<string, AnyActorDef>)
     checkWriters(ledger, actor, log)
     checkFold(ledger, actor, log, defs.get(splitAddress(actor).type))
     checkTimers(ledger, actor, log)
+    const def = defs.get(splitAddress(actor).type)
+    if (def !== undefined) checkLife(ledger, actor, log, def)
     checkEffects(ledger, actor, log)
   }
   checkSends(ledger)

@@ -16,8 +16,11 @@ export class SimMail implements Mail {
   readonly #link: SimLink
   readonly #office: PostOffice
   readonly #name: string
+  readonly #onDead: (bytes: Uint8Array) => void
 
-  constructor(link: SimLink, office: PostOffice) {
+  /** @param onDead a dead letter is stored */
+  constructor(link: SimLink, office: PostOffice, onDead: (bytes: Uint8Array) => void) {
+    this.#onDead = onDead
     this.#link = link
     this.#office = office
     this.#name = link.process.name
@@ -32,7 +35,10 @@ export class SimMail implements Mail {
     bytes: Uint8Array,
     { id, headers }: { readonly id: string; readonly headers?: Headers },
   ): Promise<MailOutcome> {
-    return this.#stored('mails', subject, bytes, (copy) => this.#office.store(subject, copy, headers, id))
+    return this.#stored('mails', subject, bytes, (copy) => {
+      if (this.#office.isDead(subject)) this.#onDead(copy)
+      return this.#office.store(subject, copy, headers, id)
+    })
   }
 
   schedule(

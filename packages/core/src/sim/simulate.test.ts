@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { fromTransition } from 'xstate'
 import { z } from 'zod'
 import { defineActor, protocol } from '../index.ts'
 import { type SimClient, SimulationFailed, simulate } from '../testing/index.ts'
@@ -67,4 +68,31 @@ test('an actor whose steps depend on something outside is found out', { timeout:
   const run = simulate({ seed: 1, actors: [impure], faults: 'none', disturbedMs: 50, workload })
   await expect(run).rejects.toThrow(SimulationFailed)
   await expect(run).rejects.toThrow(/does not fold/)
+})
+
+test('letters under one key, and letters to an actor without a log, do not look lost', async () => {
+  const logic = says.handlers(
+    {},
+    { book: (taken) => ({ state: taken, reply: true }), list: (taken) => ({ state: taken, reply: {} }) },
+  )
+  const kept = defineActor(says, { logic })
+  const passing = defineActor(protocol('passing', { events: { go: z.object({}) } }), {
+    logic: fromTransition((state: object, _: { type: 'go' }) => state, {}),
+    persistence: 'volatile',
+  })
+  const workload = async (client: SimClient): Promise<void> => {
+    for (let seat = 0; client.disturbed; seat++) {
+      const letter = { type: 'book' as const, seat, by: 'both' }
+      await client
+        .get(kept, 'k')
+        .deliver(letter, { idempotencyKey: `seat ${seat}` })
+        .catch(() => {})
+      await client
+        .get(passing, 'k')
+        .deliver({ type: 'go' })
+        .catch(() => {})
+      await client.sleep(100)
+    }
+  }
+  for (let seed = 0; seed < 3; seed++) await simulate({ seed, actors: [kept, passing], disturbedMs: 3_000, workload })
 })

@@ -1,6 +1,6 @@
 /**
  * The actors and the work of our own simulation: counters, accounts that send to each other, jobs with effects of all three
- * classes and a timer, and actors that fail.
+ * classes and a timer, actors that fail, and boxes for letters (`mail-workload.ts`).
  *
  * 1. Every keyed call is repeated under its key until it is answered; what became of it must then be known for certain.
  * 2. Money is neither made nor lost, however often who died.
@@ -13,6 +13,7 @@ import { toWire } from '../errors.ts'
 import { protocol } from '../protocol.ts'
 import type { SimClient } from './client.ts'
 import type { Ledger } from './ledger.ts'
+import { box, mailAfterHeal, mailSomething } from './mail-workload.ts'
 
 const counterSays = protocol('counter', {
   events: { add: z.object({ by: z.number() }), tick: z.object({}) },
@@ -154,13 +155,14 @@ export function work(): Work {
     }
   }
   return {
-    actors: (ledger) => [counter, account, flaky, (job = jobOf(ledger))],
+    actors: (ledger) => [counter, account, flaky, box, (job = jobOf(ledger))],
     workload: async (client) => {
       await Promise.all(Array.from({ length: LANES }, (_, i) => lane(client, `${client.name}.${i}`)))
     },
     guest: (client) => (client.random() < 0.6 ? looks(client) : lane(client, client.name)),
     afterHeal: async (client) => {
       const timeoutMs = 10_000
+      await mailAfterHeal(client)
       for (const key of keys(KEYS.counter)) await client.get(counter, key).ask({ type: 'add', by: 1 }, { timeoutMs })
       await client.get(jobs(), `fresh-${client.name}`).ask({ type: 'start', n: 1 }, { timeoutMs })
       let cents = 0
@@ -182,6 +184,7 @@ async function something(client: SimClient, job: ReturnType<typeof jobOf>, idemp
   const kind = random()
   const timeoutMs = 200 + whole(4_000)
   const key = (count: number): string => `k${whole(count)}`
+  if (random() < 0.25) return mailSomething(client)
   if (kind < 0.25) {
     const [ref, by] = [client.get(counter, key(KEYS.counter)), 1 + whole(9)]
     await untilAnswered(client, () => ref.ask({ type: 'add', by }, { timeoutMs, idempotencyKey }))
@@ -197,7 +200,9 @@ async function something(client: SimClient, job: ReturnType<typeof jobOf>, idemp
     const [ref, n] = [client.get(job, key(KEYS.job)), whole(100)]
     await untilAnswered(client, () => ref.ask({ type: 'start', n }, { timeoutMs, idempotencyKey }))
   } else if (kind < 0.92) await once(client.get(job, key(KEYS.job)).ask({ type: 'stop' }, { timeoutMs }))
-  else await once(client.get(flaky, key(KEYS.flaky)).ask({ type: 'add', by: whole(8) - 1 }, { timeoutMs }))
+  else if (kind < 0.98)
+    await once(client.get(flaky, key(KEYS.flaky)).ask({ type: 'add', by: whole(8) - 1 }, { timeoutMs }))
+  else await once(client.order('start', client.get(flaky, key(KEYS.flaky)), { timeoutMs }))
 }
 
 /** A guest that reads what its node remembers, also when nobody else can reach that node. */

@@ -17,6 +17,7 @@ import type { Faults } from './faults.ts'
 import { Ledger, type Violation } from './ledger.ts'
 import type { SimLink } from './link.ts'
 import { checkLog } from './log-check.ts'
+import { checkMail } from './mail-check.ts'
 import { disturb, type Victim } from './nemesis.ts'
 import { SimProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
@@ -112,6 +113,7 @@ export class World {
     }
     checkLog(this.ledger, new Map(this.#defs.map((def) => [def.protocol.type, def])))
     checkCalls(this.ledger)
+    checkMail(this.ledger)
     return {
       seed: this.#o.seed,
       violations: this.ledger.violations,
@@ -170,7 +172,8 @@ export class World {
   }
 
   #open(): readonly string[] {
-    return this.ledger.open(this.#o.restless)
+    const unrecorded = this.#defs.filter(({ persistence }) => persistence === 'volatile')
+    return this.ledger.open(this.#o.restless ?? [], new Set(unrecorded.map(({ protocol }) => protocol.type)))
   }
 
   #patiently(done: () => boolean): Promise<boolean> {
