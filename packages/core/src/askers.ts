@@ -6,9 +6,15 @@
  *    loss instead.
  */
 import { answerToWire, type WireAnswer } from './envelope.ts'
-import type { Answer, CommandId } from './step.ts'
+import { type Answer, askIdOf, type CommandId, type EndedWith } from './step.ts'
 
 export type Route = (answer: WireAnswer) => void
+
+/** Who has asked for a step. */
+export interface Asker {
+  readonly command: CommandId
+  readonly route: Route
+}
 
 interface Waiting extends CommandId {
   route: Route
@@ -28,15 +34,24 @@ export class Askers {
     }
   }
 
-  /** To all that wait for this ask. */
-  due(ask: string, answer: Answer): void {
-    if (this.#waiting.size === 0) return
-    for (const { route } of this.#waiting.get(ask) ?? []) this.dueTo(route, answer)
-    this.#waiting.delete(ask)
+  /** A step has ended these asks. The one that its own asker waits for, as a rule the only one, is not looked up. */
+  ended(answers: readonly EndedWith[], asker?: Asker): void {
+    const own = asker && askIdOf(asker.command)
+    let open = asker
+    for (const { ask, answer } of answers) {
+      if (open === undefined || ask !== own) this.#toAll(ask, answer)
+      else {
+        this.#due.push({ route: open.route, answer })
+        open = undefined
+      }
+    }
+    if (open !== undefined && own !== undefined) this.attach(own, open.command, open.route)
   }
 
-  dueTo(route: Route, answer: Answer): void {
-    this.#due.push({ route, answer })
+  #toAll(ask: string, answer: Answer): void {
+    if (this.#waiting.size === 0) return
+    for (const { route } of this.#waiting.get(ask) ?? []) this.#due.push({ route, answer })
+    this.#waiting.delete(ask)
   }
 
   /** The steps that made them are committed. */

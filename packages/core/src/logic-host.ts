@@ -19,14 +19,15 @@ import { type AnyActorLogic, createActor } from 'xstate'
 import type { ListedChild } from './cluster-tree.ts'
 import { decode, encode, isFlat, type Json, type RefCodec } from './codec.ts'
 import { effectOf } from './effect.ts'
-import { LogicRefused, MessageTooLarge, NotSerializable } from './errors.ts'
+import { LogicRefused } from './errors.ts'
+import { errorOf, inputFrom } from './from-world.ts'
 import { add, type Input, type Intent, type IntentKind, type Made, type Origin, type Outcome } from './input.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { dumpTree, fillActor, pairsOf, pathsIn, persistedShape, type TreeState } from './snapshot.ts'
 import type { Step } from './step.ts'
 import { type Draw, installTape, play, record } from './tape.ts'
 import { beginAnew, stopBelow, stopChild } from './tree-edit.ts'
-import { fitting, type RunningEffect, TreeEffects } from './tree-effects.ts'
+import { type RunningEffect, TreeEffects } from './tree-effects.ts'
 import { captureScope } from './tree-scope.ts'
 import { dueAfter, type TimerState, TreeTimers } from './tree-timers.ts'
 import { childrenOf, lenient, stateValueOf, type TreeView, viewOf } from './tree-view.ts'
@@ -337,19 +338,8 @@ export class LogicHost implements HostSeam {
     const from = this.#pathOf(source)
     if (this.#effects.skips(from)) return
     const gathered = this.#effects.takeEvidence(from)
-    const evidence = gathered === undefined ? {} : { evidence: lenient(gathered, this.#refs) }
-    const kind = RESULTS[event.type] ?? 'effect.event'
-    try {
-      this.#deliver({ kind, from, path, event: fitting(encode(event, this.#refs)), ...evidence })
-    } catch (error) {
-      const unfit = error instanceof NotSerializable || error instanceof MessageTooLarge
-      if (!unfit || kind === 'effect.event') throw error
-      const failure =
-        kind === 'effect.error'
-          ? { ...event, data: error instanceof NotSerializable ? errorOf(event['data']) : error }
-          : { type: 'xstate.promise.reject', data: error }
-      this.#deliver({ kind: 'effect.error', from, path, event: encode(failure), ...evidence })
-    }
+    const evidence = gathered && lenient(gathered, this.#refs)
+    this.#deliver(inputFrom(from, path, event, evidence, (told) => encode(told, this.#refs)))
   }
 
   #deliver(input: Input): void {
@@ -608,13 +598,3 @@ export class LogicHost implements HostSeam {
 
 /** Before the first step. */
 const NOWHERE: Origin = { step: '', correlation: '' }
-
-const RESULTS: { readonly [type: string]: 'effect.done' | 'effect.error' } = {
-  'xstate.promise.resolve': 'effect.done',
-  'xstate.promise.reject': 'effect.error',
-  'xstate.observable.error': 'effect.error',
-}
-
-function errorOf(value: unknown): Error {
-  return value instanceof Error ? value : new Error(typeof value === 'string' ? value : JSON.stringify(value))
-}

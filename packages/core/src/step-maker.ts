@@ -12,9 +12,9 @@
 import type { AnyActorDef } from './actor.ts'
 import type { Address } from './address.ts'
 import { answersOf, unanswered } from './answers.ts'
-import { decode, encode, isEqual, isFlat, type Json } from './codec.ts'
+import { encode, isEqual, type Json } from './codec.ts'
 import type { Envelope, EnvelopeCause } from './envelope.ts'
-import { ActorFailed, EventNotAccepted, InvalidEvent, type TroupeError, toWire } from './errors.ts'
+import { ActorFailed, EventNotAccepted, type TroupeError, toWire } from './errors.ts'
 import { actorState, stateView } from './fold.ts'
 import type { Input, Intent, Made, Origin, Outcome } from './input.ts'
 import { LastGood } from './last-good.ts'
@@ -22,7 +22,6 @@ import { type HostState, LogicHost } from './logic-host.ts'
 import type { Clock, Entropy } from './ports.ts'
 import type { Recovered } from './recovery.ts'
 import type { EffectRuntime } from './runtime.ts'
-import { parse } from './schema.ts'
 import { eventType, Settlement } from './settlement.ts'
 import { type ActorState, askIdOf, type EndedAsk, type EndedWith, type Step, type StepId, stepId } from './step.ts'
 import { decide, fateOfTree, keepsInput, type Order, type TreeFate } from './supervision.ts'
@@ -461,24 +460,6 @@ function asRecorded(
   if (key !== undefined) command.key = key
   if (expires !== undefined) command.expires = expires
   return command
-}
-
-/** The event as the protocol's schema makes it; encoded again, so that what is recorded is what the machine sees. */
-export function validated(def: AnyActorDef, event: Json): Json {
-  const value = isFlat(event) ? event : decode(event)
-  if (typeof value !== 'object' || value === null || !('type' in value)) throw new InvalidEvent('an event needs a type')
-  const { type, ...payload } = value
-  const { events } = def.protocol
-  const schema = typeof type === 'string' && Object.hasOwn(events, type) ? events[type] : undefined
-  if (schema === undefined || typeof type !== 'string') {
-    const known = Object.keys(events)
-    const what = `'${def.protocol.type}' has no event '${String(type)}'; it has ${known.join(', ')}`
-    throw new InvalidEvent(what, { known })
-  }
-  const parsed = parse(schema, payload, `event '${type}' of '${def.protocol.type}'`)
-  if (typeof parsed !== 'object' || parsed === null) throw new InvalidEvent(`event '${type}' must be a record`)
-  const said = { ...parsed, type }
-  return isFlat(said) ? said : encode(said)
 }
 
 function withoutEvidence(input: Input): Input {

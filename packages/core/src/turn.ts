@@ -22,7 +22,7 @@
  */
 import { ActorJournal, type Entry } from './actor-journal.ts'
 import { Alarm } from './alarm.ts'
-import { Askers, type Route } from './askers.ts'
+import { type Asker, Askers, type Route } from './askers.ts'
 import { ATTEMPTS, nameOf, poison } from './attempts.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import type { Json } from './codec.ts'
@@ -31,7 +31,6 @@ import { answerToWire, type Envelope, type EnvelopeCause, type KeyedCommand, typ
 import {
   ActorFailed,
   assertNever,
-  InvalidEvent,
   LogDamaged,
   LogicRefused,
   LogUnavailable,
@@ -48,23 +47,19 @@ import type { Input, Intent, Origin } from './input.ts'
 import type { ReceivedLetter } from './letter.ts'
 import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
-import { NOBODY, type Received, type SystemInput } from './received.ts'
+import { type Received, receivedLetter, type SystemInput } from './received.ts'
 import { type Recovered, recover, recoverWithoutState } from './recovery.ts'
 import { divergence, movedAway, refusal } from './refusals.ts'
 import type { ResidentOptions } from './resident-options.ts'
 import { Rests } from './rests.ts'
 import { ANSWERS_PER_CLIENT, type Settlement, TOMBSTONE_MS } from './settlement.ts'
-import { type Activation, askIdOf, type CommandId } from './step.ts'
-import { type MadeStep, StepMaker, validated } from './step-maker.ts'
+import type { Activation } from './step.ts'
+import { type MadeStep, StepMaker } from './step-maker.ts'
 import { Unrecorded } from './unrecorded.ts'
+import { validEvent } from './valid-event.ts'
 
 /** A timer that is due later can be left to a wake-up. */
 const WAKE_UP_MS = 5_000
-
-interface Asker {
-  readonly command: CommandId
-  readonly route: Route
-}
 
 type Phase = 'activating' | 'running' | 'paused' | 'lost'
 
@@ -299,18 +294,7 @@ export class Resident {
   }
 
   #offer(letter: ReceivedLetter): boolean {
-    const { content, sizeBytes } = letter
-    const cause = { correlation: '', causation: '' }
-    // One that cannot be read takes its place in the queue without a message in it.
-    const envelope: Envelope =
-      'unreadable' in content ? { v: 1, kind: 'view', to: this.#o.address, cause, fenced: false } : content
-    const taken = this.#mailbox.offer({
-      envelope,
-      route: NOBODY,
-      sizeBytes,
-      arrivedAt: this.#o.clock.monotonic(),
-      letter,
-    })
+    const taken = this.#mailbox.offer(receivedLetter(letter, this.#o.address, this.#o.clock.monotonic()))
     if (taken) this.#schedule()
     return taken
   }
@@ -440,7 +424,7 @@ export class Resident {
       if (this.#repeated(received, ordered, order.kind, group)) return
       return this.#add(this.#maker.operator(order, cause, ordered), group, { command, route })
     }
-    const event = this.#validated(envelope.event)
+    const event = validEvent(this.#o.def, envelope.event)
     // What the log keeps is what the schema made of an event: a repetition must look the same.
     const said = event instanceof TroupeError ? envelope.event : event
     if (keyed !== undefined && this.#repeated(received, keyed, said, group)) return
@@ -481,14 +465,6 @@ export class Resident {
     return true
   }
 
-  #validated(event: Json): Json | TroupeError {
-    try {
-      return validated(this.#o.def, event)
-    } catch (error) {
-      return error instanceof TroupeError ? error : new InvalidEvent(String(error))
-    }
-  }
-
   #refuse({ envelope, route, letter }: Received, error: TroupeError, group: Group): void {
     if (letter !== undefined && envelope.kind === 'event') this.#add(this.#maker.refuse(envelope, error), group)
     else group.releases.push(() => route({ v: 1, ok: false, error: toWire(error) }))
@@ -523,26 +499,12 @@ export class Resident {
     group.intents.push(...intents)
     if (pauseMs !== undefined) group.pauseMs = pauseMs
     if (revive !== undefined) group.revive = revive
-    this.#answersDue(answers, asker)
+    this.#askers.ended(answers, asker)
     if (step.made?.sends !== undefined && step.outcome === 'applied') {
       for (const send of this.#settlement.sends)
         if (send.step === id) group.releases.push(() => this.#unrecorded.deliver(send))
     }
     if (next !== undefined) this.#add(next, group)
-  }
-
-  /** An ask that its own step answers is never looked up: most are. */
-  #answersDue(answers: MadeStep['answers'], asker: Asker | undefined): void {
-    const own = asker && askIdOf(asker.command)
-    let open = asker
-    for (const { ask, answer } of answers) {
-      if (open === undefined || ask !== own) this.#askers.due(ask, answer)
-      else {
-        this.#askers.dueTo(open.route, answer)
-        open = undefined
-      }
-    }
-    if (open !== undefined && own !== undefined) this.#askers.attach(own, open.command, open.route)
   }
 
   // ── Commit and release ──────────────────────────────────────────────────────────────────────────────────────────────
