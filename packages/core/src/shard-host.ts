@@ -80,6 +80,7 @@ const FAR_TIMER_MS = 5_000
 interface OpenShard {
   readonly epoch: number
   readonly subscriptions: readonly Subscription[]
+  readonly residents: Set<Resident>
 }
 
 /** A loss that its cause may bring about again. */
@@ -143,7 +144,7 @@ export class ShardHost {
     const subscribe = (subject: string, trusted: boolean) =>
       bus.subscribe(subject, (message) => this.#onMessage(message, trusted))
     const commands = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
-    this.#shards.set(shard, { epoch, subscriptions: [...commands, this.#room.open(shard)] })
+    this.#shards.set(shard, { epoch, subscriptions: [...commands, this.#room.open(shard)], residents: new Set() })
     void this.#takeUp(shard)
     // The heads may lag behind what the last owner wrote: what they do not show now, they show then.
     const opened = this.#shards.get(shard)
@@ -154,8 +155,7 @@ export class ShardHost {
     const open = this.#shards.get(shard)
     if (open === undefined) return
     this.#shards.delete(shard)
-    const mine = [...this.#residents].filter(([address]) => this.shardOf(address) === shard)
-    await Promise.all(mine.map(([, resident]) => resident.drain()))
+    await Promise.all([...open.residents].map((resident) => resident.drain()))
     for (const subscription of open.subscriptions) subscription.unsubscribe()
     await this.#room.flush()
   }
@@ -353,6 +353,7 @@ export class ShardHost {
       servedBy: (logic) => this.#o.servedBy(type, logic),
       onLog,
       onLost: (why, fenced) => {
+        held.residents.delete(resident)
         if (this.#residents.get(address) === resident) {
           this.#residents.delete(address)
           this.#residency.gone(address)
@@ -369,6 +370,7 @@ export class ShardHost {
       },
     })
     this.#residents.set(address, resident)
+    held.residents.add(resident)
     if (def.persistence !== 'volatile') this.#residency.holds(address, 0)
     void resident.activate(cause)
     return resident
