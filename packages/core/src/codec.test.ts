@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { canonical, decode, encode, hashOf, hashOfBytes, isFlat, type Json, MAX_DEPTH, type RefCodec } from './codec.ts'
+import {
+  canonical,
+  decode,
+  encode,
+  hashOf,
+  hashOfBytes,
+  isEqual,
+  isFlat,
+  type Json,
+  MAX_DEPTH,
+  type RefCodec,
+} from './codec.ts'
 import { seededEntropy } from './entropy.ts'
 import { ActorFailed, EventNotAccepted, InvalidEvent, Timeout, TroupeError } from './errors.ts'
 import { plainData, randomOf } from './testing/random-data.ts'
@@ -183,6 +194,9 @@ describe('codec/3: the canonical form is made for hashes', () => {
         expect(canonical(stored(value))).toBe(text)
         expect(canonical(JSON.parse(text))).toBe(text)
         texts.set(text, hashOf(value))
+        expect(isEqual(value, shuffled(value))).toBe(true)
+        const other = encode(plainData(random))
+        expect(isEqual(value, other)).toBe(canonical(other) === text)
       }
       expect(new Set(texts.values()).size).toBe(texts.size)
     },

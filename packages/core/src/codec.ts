@@ -184,9 +184,14 @@ export function isEqual(a: unknown, b: unknown): boolean {
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
     return a.every((item, i) => isEqual(item, b[i]))
   }
-  for (const key in a) if (!isEqual(Reflect.get(a, key), Reflect.get(b, key))) return false
-  for (const key in b) if (!(key in a) && Reflect.get(b, key) !== undefined) return false
+  for (const key in a) if (!isEqual(ownOf(a, key), ownOf(b, key))) return false
+  for (const key in b) if (!Object.hasOwn(a, key) && ownOf(b, key) !== undefined) return false
   return true
+}
+
+/** Not what `Object.prototype` would say under this name. */
+function ownOf(record: object, key: string): unknown {
+  return Object.hasOwn(record, key) ? Reflect.get(record, key) : undefined
 }
 
 /** About the length of its JSON, without making it. */

@@ -8,10 +8,6 @@ export class KeptAnswers {
     for (const answer of answers) this.keep(answer)
   }
 
-  get count(): number {
-    return this.#answers.length
-  }
-
   /** Commands are mostly answered in the order of their numbers. */
   keep(answer: KeptAnswer): void {
     const at = this.#firstAbove(answer.n)
