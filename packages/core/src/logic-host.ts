@@ -484,9 +484,9 @@ export class LogicHost implements HostSeam {
    * @throws as `state`
    */
   check(): void {
-    const { context, output, error } = this.#root._snapshot
-    const plain = output === undefined && error === undefined && isFlat(context)
-    if (this.#actors.size > 1 || !plain) this.state()
+    const { context, output, error, children } = this.#root._snapshot
+    const alone = this.#actors.size <= 1 && Object.keys(children ?? {}).length === 0
+    if (!alone || output !== undefined || error !== undefined || !isFlat(context)) this.state()
   }
 
   /**
