@@ -182,7 +182,10 @@ export class EffectFailed extends TroupeError {
   readonly code = 'EffectFailed'
   override readonly applied = 'unknown'
 }
-/** A `write` effect had begun when its actor left that node, by death or by a move: whether it happened cannot be known here. */
+/**
+ * A `write` effect had begun when its actor left that node, by death, by a lost lease or by a move that waited for it in vain:
+ * whether it happened cannot be known here.
+ */
 export class EffectOutcomeUnknown extends TroupeError {
   readonly code = 'EffectOutcomeUnknown'
   override readonly applied = 'unknown'

@@ -398,6 +398,10 @@ export class LogicHost implements HostSeam {
     return this.#effects.open
   }
 
+  get writing(): boolean {
+    return this.#effects.writing
+  }
+
   get openTimers(): number {
     return this.#timers.open
   }

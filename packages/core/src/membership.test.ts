@@ -12,6 +12,8 @@ const LEASE_MS = 3_000
 interface Node {
   readonly membership: Membership
   readonly open: Set<ShardName>
+  /** What the moves of its shards wait for. */
+  readonly moving: Map<ShardName, Promise<void>>
 }
 
 async function cluster() {
@@ -19,6 +21,7 @@ async function cluster() {
   const { store } = await memory().connect({ name: 'test', clock, entropy: seededEntropy('world') })
   const join = (node: string, overrides: Partial<Store> = {}): Node => {
     const open = new Set<ShardName>()
+    const moving = new Map<ShardName, Promise<void>>()
     const membership = new Membership({
       node,
       groups: { main: SHARDS },
@@ -28,12 +31,13 @@ async function cluster() {
       entropy: seededEntropy(node),
       leaseMs: LEASE_MS,
       onOpen: (shard) => open.add(shard),
+      onMove: (shard) => moving.get(shard),
       onClose: async (shard) => void open.delete(shard),
       onFenced: () => open.clear(),
       onLog: () => {},
     })
     void membership.join()
-    return { membership, open }
+    return { membership, open, moving }
   }
   return { clock, store, join }
 }
@@ -129,4 +133,44 @@ test('place: one that joins takes nothing from members of which it has not heard
   expect(b.membership.view.members.map(({ node }) => node).sort()).toEqual(['a', 'b'])
   expect(views.filter((view) => !view.includes('"node":"a"'))).toEqual([])
   expect([...a.open].filter((shard) => b.open.has(shard))).toEqual([])
+})
+
+test('place/5: shards that wait before they move stay open and hold up neither the others nor the lease', async () => {
+  const { clock, join } = await cluster()
+  const a = join('a')
+  await advance(clock, 200)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const shard of [...a.open].slice(0, SHARDS / 2)) a.moving.set(shard, promise)
+  const b = join('b')
+  await advance(clock, 2 * LEASE_MS)
+  expect(a.membership.valid).toBe(true)
+  expect(b.open.size).toBeGreaterThan(0)
+  expect(a.open.size + b.open.size).toBe(SHARDS)
+  expect([...a.moving.keys()].every((shard) => a.open.has(shard))).toBe(true)
+  const before = b.open.size
+  a.moving.clear()
+  resolve()
+  await advance(clock, 200)
+  expect(b.open.size).toBeGreaterThan(before)
+  expect(a.open.size + b.open.size).toBe(SHARDS)
+})
+
+test('place/5: a node that leaves keeps its lease and its shards until what they wait for is over, or until it is stopped', async () => {
+  const { clock, join } = await cluster()
+  const [a, b] = [join('a'), join('b')]
+  await advance(clock, 1_000)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const { open, moving } of [a, b]) for (const shard of open) moving.set(shard, promise)
+  const left = [a.membership.leave(), b.membership.leave()]
+  b.membership.abandon()
+  const stays = a.open.size
+  await advance(clock, 2 * LEASE_MS)
+  expect([a.membership.valid, b.membership.valid]).toEqual([true, false])
+  expect(a.open.size).toBeGreaterThanOrEqual(stays)
+  for (const { moving } of [a, b]) moving.clear()
+  resolve()
+  await advance(clock, 200)
+  await Promise.all(left)
+  expect(a.open.size).toBe(0)
+  expect(b.open.size).toBeGreaterThan(0)
 })

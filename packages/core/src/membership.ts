@@ -8,7 +8,8 @@
  * 2. Each change of owner raises the shard's epoch.
  * 3. A member whose lease was not renewed for 0.8 of its time stops admitting, before anybody may take its shards.
  * 4. A member id is never used again: after a lost lease the node comes back as a new incarnation.
- * 5. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
+ * 5. What a planned move waits for holds up neither the lease, nor the view, nor other shards: the shard stays open meanwhile.
+ * 6. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
  */
 import type { ShardName } from './address.ts'
 import { assign, keepsView, type Member, sameMembers, type View } from './placement.ts'
@@ -31,6 +32,8 @@ export interface MembershipOptions {
   /** Time to live of the member key. */
   readonly leaseMs: number
   readonly onOpen: (shard: ShardName, epoch: number) => void
+  /** What should end before the shard moves: resolves when it has, or has taken too long; undefined when nothing runs. */
+  readonly onMove: (shard: ShardName) => Promise<void> | undefined
   /** Resolves when the shard's actors are gone from this node. */
   readonly onClose: (shard: ShardName) => Promise<void>
   /** The lease is lost: drop everything at once. */
@@ -109,12 +112,22 @@ export class Membership {
 
   /** Gives every shard back, then leaves the view. */
   async leave(): Promise<void> {
+    await this.#handOver()
+    if (this.#leaving) return
     this.#leaving = true
     this.#timer?.cancel()
     await this.#claims
     await Promise.all([...this.#open].map((shard) => this.#giveBack(shard)))
     for (const watch of this.#watches) watch.unsubscribe()
     await this.#o.store.delete(`member.${this.#me.id}`, this.#revision)
+  }
+
+  async #handOver(): Promise<void> {
+    while (!this.#leaving) {
+      const running = [...this.#open].map((shard) => this.#o.onMove(shard)).filter((wait) => wait !== undefined)
+      if (running.length === 0) return
+      await Promise.all(running)
+    }
   }
 
   /** Ends without a word, as a crash would. */
@@ -265,7 +278,10 @@ export class Membership {
     const work: (() => Promise<void>)[] = []
     for (const shard of this.#held()) {
       const mine = wanted.get(shard) === this.#me.id && this.#shards.get(shard)?.key.owner === this.#me.id
-      if (!mine && !this.#busy.has(shard)) work.push(() => this.#giveBack(shard))
+      if (mine || this.#busy.has(shard)) continue
+      const running = this.#o.onMove(shard)
+      if (running === undefined) work.push(() => this.#giveBack(shard))
+      else void running.then(() => this.#settle())
     }
     for (const [shard, owner] of wanted) {
       if (owner !== this.#me.id || this.#open.has(shard) || this.#busy.has(shard)) continue

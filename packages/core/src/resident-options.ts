@@ -46,6 +46,8 @@ export interface ResidentOptions {
   readonly onStateSize?: (sizeBytes: number) => void
   /** The nodes that announce this logic for the actor's type. */
   readonly servedBy?: (logic: string) => readonly string[]
+  /** What a group has released is on its way. */
+  readonly onRelease?: () => void
   readonly onLog: (text: string, data: object) => void
   /** This incarnation is over; the node forgets it. `fenced`: another writer has the actor. */
   readonly onLost: (why: TroupeError, fenced: boolean) => void

@@ -28,6 +28,7 @@ import {
   TypeNotServed,
   toWire,
 } from './errors.ts'
+import { Handover } from './handover.ts'
 import { lettersIn } from './letter.ts'
 import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
@@ -80,7 +81,7 @@ const FAR_TIMER_MS = 5_000
 interface OpenShard {
   readonly epoch: number
   readonly subscriptions: readonly Subscription[]
-  readonly residents: Set<Resident>
+  readonly residents: Map<Address, Resident>
 }
 
 /** A loss that its cause may bring about again. */
@@ -101,6 +102,7 @@ export class ShardHost {
   readonly #shardMap: ShardMap
   readonly #room: MailRoom
   readonly #residency: Residency
+  readonly #handover: Handover
   #sweeper: Timer | undefined
   #stopped = false
 
@@ -133,6 +135,7 @@ export class ShardHost {
       },
       onLog,
     })
+    this.#handover = new Handover(clock)
     this.#sweepLater()
   }
 
@@ -144,25 +147,36 @@ export class ShardHost {
     const subscribe = (subject: string, trusted: boolean) =>
       bus.subscribe(subject, (message) => this.#onMessage(message, trusted))
     const commands = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
-    this.#shards.set(shard, { epoch, subscriptions: [...commands, this.#room.open(shard)], residents: new Set() })
+    this.#shards.set(shard, { epoch, subscriptions: [...commands, this.#room.open(shard)], residents: new Map() })
     void this.#takeUp(shard)
     // The heads may lag behind what the last owner wrote: what they do not show now, they show then.
     const opened = this.#shards.get(shard)
     this.#o.clock.after(SECOND_LOOK_MS, () => this.#shards.get(shard) === opened && void this.#takeUp(shard))
   }
 
+  /** What a planned move waits for; undefined when the shard may be closed now. */
+  handover(shard: ShardName): Promise<void> | undefined {
+    const residents = [...(this.#shards.get(shard)?.residents ?? [])]
+    const writing = residents.flatMap(([address, resident]) => (resident.writing ? [address] : []))
+    return this.#handover.wait(shard, writing)
+  }
+
   async close(shard: ShardName): Promise<void> {
     const open = this.#shards.get(shard)
     if (open === undefined) return
     this.#shards.delete(shard)
-    await Promise.all([...open.residents].map((resident) => resident.drain()))
+    this.#handover.closed(shard)
+    await Promise.all([...open.residents.values()].map((resident) => resident.drain()))
     for (const subscription of open.subscriptions) subscription.unsubscribe()
     await this.#room.flush()
   }
 
   /** Drops everything at once: the lease is lost, or the system stops. */
   dropAll(): void {
-    for (const { subscriptions } of this.#shards.values()) for (const s of subscriptions) s.unsubscribe()
+    for (const [shard, { subscriptions }] of this.#shards) {
+      this.#handover.closed(shard)
+      for (const subscription of subscriptions) subscription.unsubscribe()
+    }
     this.#shards.clear()
     for (const resident of [...this.#residents.values()]) resident.stop()
   }
@@ -352,8 +366,10 @@ export class ShardHost {
       },
       servedBy: (logic) => this.#o.servedBy(type, logic),
       onLog,
+      onRelease: () => this.#handover.released(shard, address, () => resident.writing),
       onLost: (why, fenced) => {
-        held.residents.delete(resident)
+        if (held.residents.get(address) === resident) held.residents.delete(address)
+        this.#handover.released(shard, address, () => false)
         if (this.#residents.get(address) === resident) {
           this.#residents.delete(address)
           this.#residency.gone(address)
@@ -370,7 +386,7 @@ export class ShardHost {
       },
     })
     this.#residents.set(address, resident)
-    held.residents.add(resident)
+    held.residents.set(address, resident)
     if (def.persistence !== 'volatile') this.#residency.holds(address, 0)
     void resident.activate(cause)
     return resident

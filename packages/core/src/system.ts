@@ -155,7 +155,7 @@ export interface System extends AsyncDisposable {
   readonly connection: Connection
   /** Letters that nobody has applied, of all actors or of one type; the oldest first. */
   deadLetters(type?: string): AsyncIterable<DeadLetter>
-  /** Finishes turns, hands the shards over, leaves, stops. After `stop` there is nothing left to do. */
+  /** Waits up to 5 s for running writes, finishes turns, hands the shards over, leaves, stops. After `stop` there is nothing left to do. */
   drain(): Promise<void>
   /** Ends at once: nothing is handed over; what was acknowledged is in the log. */
   stop(): Promise<void>
@@ -323,6 +323,7 @@ class RunningSystem implements System {
       entropy,
       leaseMs,
       onOpen: (shard, epoch) => this.#host.open(shard, epoch),
+      onMove: (shard) => this.#host.handover(shard),
       onClose: (shard) => this.#host.close(shard),
       onFenced: () => this.#host.dropAll(),
       onLog,

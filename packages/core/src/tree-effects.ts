@@ -84,6 +84,12 @@ export class TreeEffects {
     return this.#open.size
   }
 
+  /** A `write` has begun and no step has its result. */
+  get writing(): boolean {
+    for (const { class: effectClass, began } of this.#open.values()) if (effectClass === 'write' && began) return true
+    return false
+  }
+
   /** An effect is born. @param logic its own logic, not its proxy */
   track(path: string, src: string, logic: InsideLogic, kind: LogicKind, origin: Origin): void {
     const declared = effectOf(logic)
@@ -243,7 +249,7 @@ export class TreeEffects {
     const { name } = running
     const details = { effect: name, effectId: this.#idOf(path, running) }
     const error = new EffectOutcomeUnknown(
-      `the write '${name}' had begun when its actor left that node, by death or by a move`,
+      `the write '${name}' had begun when its actor left that node, by death, by a lost lease or by a move that waited for it in vain`,
       details,
     )
     return { kind: 'effect.error', from: path, path, event: encode({ type: 'xstate.promise.reject', data: error }) }

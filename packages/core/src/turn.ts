@@ -245,6 +245,11 @@ export class Resident {
     return this.#phase === 'running' && !this.#draining
   }
 
+  /** A `write` has begun and its result is not recorded. */
+  get writing(): boolean {
+    return this.#phase === 'running' && this.#settlement.life.kind === 'active' && this.#maker.host?.writing === true
+  }
+
   /** When its next timer is due; one that is far away must be left to a wake-up before the actor leaves memory. */
   get nextDue(): number | undefined {
     const { kind } = this.#settlement.life
@@ -557,6 +562,7 @@ export class Resident {
   }
 
   #release(group: Group): void {
+    this.#o.onRelease?.()
     this.#askers.tellDue()
     for (const release of group.releases) release()
     if (group.replaced !== undefined) return this.#releaseReplaced(group.intents, group.replaced)
