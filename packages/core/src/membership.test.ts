@@ -19,7 +19,7 @@ interface Node {
 async function cluster() {
   const clock = manualClock()
   const { store } = await memory().connect({ name: 'test', clock, entropy: seededEntropy('world') })
-  const join = (node: string, overrides: Partial<Store> = {}): Node => {
+  const join = (node: string, overrides: Partial<Store> = {}, onLog: (text: string) => void = () => {}): Node => {
     const open = new Set<ShardName>()
     const moving = new Map<ShardName, Promise<void>>()
     const membership = new Membership({
@@ -34,7 +34,7 @@ async function cluster() {
       onMove: (shard) => moving.get(shard),
       onClose: async (shard) => void open.delete(shard),
       onFenced: () => open.clear(),
-      onLog: () => {},
+      onLog,
     })
     void membership.join()
     return { membership, open, moving }
@@ -173,4 +173,23 @@ test('place/5: a node that leaves keeps its lease and its shards until what they
   await Promise.all(left)
   expect(a.open.size).toBe(0)
   expect(b.open.size).toBeGreaterThan(0)
+})
+
+test('an outage that keeps a lease from being renewed is logged once, and the next one again', async () => {
+  const { clock, store, join } = await cluster()
+  let down = false
+  const logged: string[] = []
+  const update: Store['update'] = async (key, ...rest) => {
+    if (down && key.startsWith('member.')) throw new Error('no leader now')
+    return store.update(key, ...rest)
+  }
+  join('a', { update }, (text) => logged.push(text))
+  await advance(clock, 500)
+  for (const outages of [1, 2]) {
+    down = true
+    await advance(clock, 2_000)
+    expect(logged).toEqual(Array(outages).fill('lease not renewed'))
+    down = false
+    await advance(clock, 1_000)
+  }
 })

@@ -69,6 +69,8 @@ export class Membership {
   /** All present members are known: before that, those still to come would look dead. */
   #informed = false
   #leaving = false
+  /** The outage of the store that keeps the lease from being renewed is in the log. */
+  #told = false
 
   constructor(options: MembershipOptions) {
     this.#o = options
@@ -167,6 +169,7 @@ export class Membership {
     if (revision === undefined) throw new Error(`member '${this.#me.id}' exists already`)
     this.#revision = revision
     this.#renewedAt = at
+    this.#told = false
   }
 
   #renewLater(): void {
@@ -185,8 +188,10 @@ export class Membership {
       if (revision === undefined) return await this.#comeBack()
       this.#revision = revision
       this.#renewedAt = at
+      this.#told = false
     } catch (error) {
-      this.#o.onLog('lease not renewed', { error: String(error), valid: this.valid })
+      if (!this.#told) this.#o.onLog('lease not renewed', { error: String(error), valid: this.valid })
+      this.#told = true
     }
     this.#renewLater()
   }
