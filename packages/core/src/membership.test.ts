@@ -175,6 +175,23 @@ test('place/5: a node that leaves keeps its lease and its shards until what they
   expect(b.open.size).toBeGreaterThan(0)
 })
 
+test('a claim whose answer comes after the word of a newer owner opens nothing, and does not hide that owner', async () => {
+  const { clock, store, join } = await cluster()
+  const theirs = Buffer.from(JSON.stringify({ owner: 'other-00000000-1', epoch: 2 }))
+  const create: Store['create'] = async (key, ...rest) => {
+    const revision = await store.create(key, ...rest)
+    if (key !== 'shard.main-0' || revision === undefined) return revision
+    await store.update(key, theirs, revision)
+    await new Promise((resolve) => clock.after(100, () => resolve(undefined)))
+    return revision
+  }
+  const a = join('a', { create })
+  // The other one is no member: its shard is claimed from it, over the key that it has written.
+  await advance(clock, 1_000)
+  expect(a.open.size).toBe(SHARDS)
+  expect(a.membership.ownerOf('main-0')).toMatchObject({ epoch: 3 })
+})
+
 test('an outage that keeps a lease from being renewed is logged once, and the next one again', async () => {
   const { clock, store, join } = await cluster()
   let down = false

@@ -312,13 +312,19 @@ export class Membership {
         known === undefined
           ? await this.#o.store.create(name, bytesOf(key))
           : await this.#o.store.update(name, bytesOf(key), known.revision)
-      if (revision === undefined || this.#leaving) return
-      this.#shards.set(shard, { key, revision })
+      if (revision === undefined || this.#leaving || !this.#written(shard, key, revision)) return
       this.#open.add(shard)
       this.#o.onOpen(shard, key.epoch)
     } finally {
       this.#busy.delete(shard)
     }
+  }
+
+  /** False when a watch has brought a newer key before the answer came. */
+  #written(shard: ShardName, key: ShardKey, revision: number): boolean {
+    if ((this.#shards.get(shard)?.revision ?? 0) > revision) return false
+    this.#shards.set(shard, { key, revision })
+    return true
   }
 
   async #giveBack(shard: ShardName): Promise<void> {
@@ -330,7 +336,7 @@ export class Membership {
       if (known?.key.owner !== this.#me.id) return
       const key: ShardKey = { owner: '', epoch: known.key.epoch }
       const revision = await this.#o.store.update(`shard.${shard}`, bytesOf(key), known.revision)
-      if (revision !== undefined) this.#shards.set(shard, { key, revision })
+      if (revision !== undefined) this.#written(shard, key, revision)
     } finally {
       this.#busy.delete(shard)
     }
