@@ -389,7 +389,6 @@ export class LogicHost implements HostSeam {
   due(now: number): readonly number[] {
     return this.#timers.due(now)
   }
-
   nextDue(except: ReadonlySet<number>): number | undefined {
     return this.#timers.nextDue(except)
   }
@@ -397,11 +396,9 @@ export class LogicHost implements HostSeam {
   get openEffects(): number {
     return this.#effects.open
   }
-
   get writing(): boolean {
     return this.#effects.writing
   }
-
   get openTimers(): number {
     return this.#timers.open
   }
@@ -562,7 +559,6 @@ export class LogicHost implements HostSeam {
   view(): TreeView {
     return viewOf(this.#root, this.#refs)
   }
-
   /** State value of the root for operators: null for logic without states. */
   get rootValue(): Json {
     return stateValueOf(this.#root, this.#refs) ?? null

@@ -155,7 +155,7 @@ export interface System extends AsyncDisposable {
   readonly connection: Connection
   /** Letters that nobody has applied, of all actors or of one type; the oldest first. */
   deadLetters(type?: string): AsyncIterable<DeadLetter>
-  /** Waits up to 5 s for running writes, finishes turns, hands the shards over, leaves, stops. After `stop` there is nothing left to do. */
+  /** Waits up to 5 s for running writes, finishes turns, hands the shards over, leaves, stops. Nothing to do after `stop`. */
   drain(): Promise<void>
   /** Ends at once: nothing is handed over; what was acknowledged is in the log. */
   stop(): Promise<void>
@@ -358,7 +358,6 @@ class RunningSystem implements System {
   get durability(): Durability {
     return this.connection.durability
   }
-
   get<P extends AnyProtocol, L extends AnyActorLogic>(
     actor: ActorDef<P, L>,
     key: string,
