@@ -1,4 +1,4 @@
-// Tells scripts/test.mjs what vitest counted, with the reason of each skip (vitest's JSON report leaves it out).
+// Tells scripts/test.mjs what vitest counted, with the reason of each skip (vitest's JSON report leaves it out) and of each failure.
 import { writeFileSync } from 'node:fs'
 
 /** @import { Reporter, TestCase, TestModule } from 'vitest/node' */
@@ -19,10 +19,20 @@ export default class CountReporter {
       skipped: tests
         .filter((test) => test.result().state === 'skipped')
         .map((test) => ({ name: test.fullName, reason: reasonOf(test) })),
+      failures: [
+        ...tests.map((test) => ({ name: test.fullName, errors: test.result().errors ?? [] })),
+        ...broken.map((part) => ({ name: 'fullName' in part ? part.fullName : part.moduleId, errors: part.errors() })),
+        ...(unhandledErrors.length > 0 ? [{ name: 'outside of any test', errors: unhandledErrors }] : []),
+      ].flatMap(({ name, errors }) => errors.map((error) => ({ name, reason: messageOf(error) }))),
       unfinished: states.filter((state) => state === 'pending').length,
     }
     writeFileSync(/** @type {string} */ (process.env['TROUPE_TEST_COUNTS']), JSON.stringify(counts))
   }
+}
+
+/** @param {unknown} error */
+function messageOf(error) {
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error)
 }
 
 /** @param {TestCase} test */

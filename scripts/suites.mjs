@@ -5,8 +5,8 @@ import { pinnedNode } from './ensure-node.mjs'
 import { venvPython } from './ensure-python.mjs'
 import { run } from './run.mjs'
 
-/** @typedef {{ name: string, reason: string }} Skip */
-/** @typedef {{ passed: number, failed: number, skipped: Skip[] }} Counts */
+/** @typedef {{ name: string, reason: string }} Remark about one test */
+/** @typedef {{ passed: number, failed: number, skipped: Remark[], failures?: Remark[] }} Counts */
 /** @typedef {Counts & { output: string, note?: string, seconds: number }} Outcome `note`: what the output does not say */
 /** @typedef {{ root: string, scratch: string, echo: boolean }} Context `scratch`: a folder for reports */
 /**
@@ -99,13 +99,17 @@ async function pytest({ root, scratch, echo }) {
 
 /** @param {string} xml a JUnit report as pytest writes it @returns {Counts} */
 export function countJunit(xml) {
-  const skipped = [...xml.matchAll(/<testcase\b([^>]*)>\s*<skipped\b([^>]*)/g)].map(([, test = '', skip = '']) => ({
-    name: `${attribute(test, 'classname')}.${attribute(test, 'name')}`,
-    reason: attribute(skip, 'message') || 'no reason given',
-  }))
+  const remarks = (/** @type {string} */ element) =>
+    [...xml.matchAll(new RegExp(`<testcase\\b([^>]*)>\\s*<${element}\\b([^>]*)`, 'g'))].map(
+      ([, test = '', remark = '']) => ({
+        name: `${attribute(test, 'classname')}.${attribute(test, 'name')}`,
+        reason: attribute(remark, 'message') || 'no reason given',
+      }),
+    )
   const suite = /<testsuite\b([^>]*)/.exec(xml)?.[1] ?? ''
   const failed = Number(attribute(suite, 'failures')) + Number(attribute(suite, 'errors'))
-  return { passed: Number(attribute(suite, 'tests')) - failed - Number(attribute(suite, 'skipped')), failed, skipped }
+  const passed = Number(attribute(suite, 'tests')) - failed - Number(attribute(suite, 'skipped'))
+  return { passed, failed, skipped: remarks('skipped'), failures: remarks('(?:failure|error)') }
 }
 
 /** @param {string} attributes @param {string} name */

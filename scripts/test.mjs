@@ -10,6 +10,8 @@ import { suites } from './suites.mjs'
 /** @import { Outcome, Suite } from './suites.mjs' */
 
 const LANES = 2
+/** Of a failure's message, in the summary at the end; the suite's own output has all of it. */
+const SHOWN_CHARACTERS = 600
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-test-'))
@@ -37,7 +39,11 @@ const passed = all.reduce((sum, outcome) => sum + outcome.passed, 0)
 const skipped = [...outcomes].flatMap(([suite, outcome]) => outcome.skipped.map((skip) => ({ suite, ...skip })))
 console.log()
 for (const { suite, name, reason } of skipped) console.log(`skipped in ${suite.name}: ${name} (${reason})`)
-for (const [suite, outcome] of outcomes) if (outcome.failed > 0) console.log(`failed: ${suite.name}`)
+for (const [suite, outcome] of outcomes) {
+  if (outcome.failed > 0) console.log(`failed: ${suite.name}`)
+  for (const { name, reason } of outcome.failures ?? [])
+    console.log(`  ${name}\n    ${reason.slice(0, SHOWN_CHARACTERS).replaceAll('\n', '\n    ')}`)
+}
 if (skipped.length > 0)
   console.log(`${skipped.length} skipped: ${[...new Set(skipped.map(({ reason }) => reason))].join('; ')}`)
 console.log(`${passed} passed, ${failed} failed`)

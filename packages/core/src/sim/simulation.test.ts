@@ -17,7 +17,7 @@ test('fresh seeds hold every invariant of the ledger', { timeout: 120_000 }, asy
   for (; seeds < MOST_SEEDS && (clock.monotonic() < end || seeds < LEAST_SEEDS); seeds++) {
     const seed = entropy.hex(32)
     const { violations, trace, stats } = await runSeed(seed)
-    expect(violations, `again with: ${again(seed)}`).toEqual([])
+    expect(violations, `${violations[0]?.what}; again with: ${again(seed)}`).toEqual([])
     calls += stats.calls
     if (seeds % 50 === 0) expect((await runSeed(seed)).trace, `two runs of seed ${seed} differ`).toBe(trace)
   }
