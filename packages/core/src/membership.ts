@@ -12,14 +12,9 @@
  * 6. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
  */
 import type { ShardName } from './address.ts'
+import { keyBytes, memberIn, type ShardKey, shardKeyIn, shardNameIn, viewIn } from './cluster-keys.ts'
 import { assign, keepsView, type Member, sameMembers, type View } from './placement.ts'
 import type { Clock, Entropy, Store, StoreChange, Subscription, Timer } from './ports.ts'
-
-export interface ShardKey {
-  /** Member id; '' when its last owner gave it back. */
-  readonly owner: string
-  readonly epoch: number
-}
 
 export interface MembershipOptions {
   readonly node: string
@@ -45,10 +40,6 @@ const RENEW_FRACTION = 0.15
 const FENCE_FRACTION = 0.8
 /** Claims in flight at once. */
 const CLAIMS = 32
-
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-const bytesOf = (value: object) => encoder.encode(JSON.stringify(value))
 
 export class Membership {
   readonly #o: MembershipOptions
@@ -143,7 +134,7 @@ export class Membership {
   async doubt(shard: ShardName): Promise<void> {
     try {
       const entry = await this.#o.store.get(`shard.${shard}`)
-      const key = entry && shardKey(entry.value)
+      const key = entry && shardKeyIn(entry.value)
       if (key?.owner === this.#me.id) return
     } catch (error) {
       this.#o.onLog('a shard in doubt cannot be read; trying again', { shard, error: String(error) })
@@ -165,7 +156,7 @@ export class Membership {
   async #register(): Promise<void> {
     const { store, leaseMs, clock } = this.#o
     const at = clock.monotonic()
-    const revision = await store.create(`member.${this.#me.id}`, bytesOf(this.#me), { ttlMs: leaseMs })
+    const revision = await store.create(`member.${this.#me.id}`, keyBytes(this.#me), { ttlMs: leaseMs })
     if (revision === undefined) throw new Error(`member '${this.#me.id}' exists already`)
     this.#revision = revision
     this.#renewedAt = at
@@ -182,7 +173,7 @@ export class Membership {
     const { store, leaseMs, clock } = this.#o
     const at = clock.monotonic()
     try {
-      const revision = await store.update(`member.${this.#me.id}`, bytesOf(this.#me), this.#revision, {
+      const revision = await store.update(`member.${this.#me.id}`, keyBytes(this.#me), this.#revision, {
         ttlMs: leaseMs,
       })
       if (revision === undefined) return await this.#comeBack()
@@ -227,9 +218,9 @@ export class Membership {
 
   #shardChanged(change: StoreChange): void {
     if (change.kind === 'removed') return
-    const key = shardKey(change.entry.value)
+    const key = shardKeyIn(change.entry.value)
     if (key === undefined) return
-    const shard = shardName(change.entry.key.slice('shard.'.length))
+    const shard = shardNameIn(change.entry.key.slice('shard.'.length))
     const known = this.#shards.get(shard)
     if (known !== undefined && known.revision >= change.entry.revision) return
     this.#shards.set(shard, { key, revision: change.entry.revision })
@@ -270,8 +261,8 @@ export class Membership {
     const next: View = { version: (current?.version ?? 0) + 1, members: shown }
     const revision =
       this.#view === undefined
-        ? await this.#o.store.create('view', bytesOf(next))
-        : await this.#o.store.update('view', bytesOf(next), this.#view.revision)
+        ? await this.#o.store.create('view', keyBytes(next))
+        : await this.#o.store.update('view', keyBytes(next), this.#view.revision)
     if (revision !== undefined) this.#view = { view: next, revision }
     else this.#again = true
   }
@@ -310,8 +301,8 @@ export class Membership {
       const name = `shard.${shard}`
       const revision =
         known === undefined
-          ? await this.#o.store.create(name, bytesOf(key))
-          : await this.#o.store.update(name, bytesOf(key), known.revision)
+          ? await this.#o.store.create(name, keyBytes(key))
+          : await this.#o.store.update(name, keyBytes(key), known.revision)
       if (revision === undefined || this.#leaving || !this.#written(shard, key, revision)) return
       this.#open.add(shard)
       this.#o.onOpen(shard, key.epoch)
@@ -335,7 +326,7 @@ export class Membership {
       const known = this.#shards.get(shard)
       if (known?.key.owner !== this.#me.id) return
       const key: ShardKey = { owner: '', epoch: known.key.epoch }
-      const revision = await this.#o.store.update(`shard.${shard}`, bytesOf(key), known.revision)
+      const revision = await this.#o.store.update(`shard.${shard}`, keyBytes(key), known.revision)
       if (revision !== undefined) this.#written(shard, key, revision)
     } finally {
       this.#busy.delete(shard)
@@ -349,36 +340,4 @@ async function inParallel(work: readonly (() => Promise<void>)[], width: number)
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next()
   }
   await Promise.all(Array.from({ length: Math.min(width, queue.length) }, lane))
-}
-
-// The store's bytes are ours, yet a newer version may have written them: what cannot be read is ignored.
-
-function parsed(bytes: Uint8Array): { readonly [name: string]: unknown } {
-  const value: unknown = JSON.parse(decoder.decode(bytes))
-  return typeof value === 'object' && value !== null ? { ...value } : {}
-}
-
-function memberIn(bytes: Uint8Array): Member | undefined {
-  const { id, node, groups, logics } = parsed(bytes)
-  if (typeof id !== 'string' || typeof node !== 'string' || !Array.isArray(groups)) return undefined
-  const member = { id, node, groups: groups.map(String) }
-  if (typeof logics !== 'object' || logics === null) return member
-  return { ...member, logics: Object.fromEntries(Object.entries(logics).map(([type, hash]) => [type, String(hash)])) }
-}
-
-function viewIn(bytes: Uint8Array): View | undefined {
-  const { version, members } = parsed(bytes)
-  if (typeof version !== 'number' || !Array.isArray(members)) return undefined
-  const read = members.map((member: object) => memberIn(bytesOf(member)))
-  return { version, members: read.filter((member) => member !== undefined) }
-}
-
-function shardKey(bytes: Uint8Array): ShardKey | undefined {
-  const { owner, epoch } = parsed(bytes)
-  return typeof owner === 'string' && typeof epoch === 'number' ? { owner, epoch } : undefined
-}
-
-function shardName(text: string): ShardName {
-  const cut = text.lastIndexOf('-')
-  return `${text.slice(0, cut)}-${Number(text.slice(cut + 1))}`
 }
