@@ -210,3 +210,78 @@ test('an outage that keeps a lease from being renewed is logged once, and the ne
     await advance(clock, 1_000)
   }
 })
+
+test('place/4: a claim that is answered after its incarnation has ended opens nothing', async () => {
+  const { clock, store, join } = await cluster()
+  let slow = true
+  let behind = true
+  const a = join('a', {
+    create: async (key, ...rest) => {
+      const revision = await store.create(key, ...rest)
+      if (key === 'shard.main-0' && slow) {
+        slow = false
+        await store.delete(`member.${a.membership.id}`, (await store.get(`member.${a.membership.id}`))?.revision ?? 0)
+        await new Promise((resolve) => clock.after(1_500, () => resolve(undefined)))
+      }
+      return revision
+    },
+    // The view cannot be changed either, so that the next placement takes its time.
+    update: async (key, ...rest) => {
+      if (key === 'view' && behind) await new Promise((resolve) => clock.after(2_000, () => resolve(undefined)))
+      return store.update(key, ...rest)
+    },
+  })
+  await advance(clock, 1_800)
+  expect(slow).toBe(false)
+  expect([...a.open].filter((shard) => a.membership.ownerOf(shard)?.owner !== a.membership.id)).toEqual([])
+  behind = false
+  await advance(clock, 3_000)
+  expect(a.open.size).toBe(SHARDS)
+})
+
+test('place/1: a shard whose key names another is closed at once, whatever placement waits for', async () => {
+  const { clock, store, join } = await cluster()
+  let stuck = false
+  const a = join('a', {
+    get: () => new Promise(() => {}),
+    update: async (key, ...rest) => (stuck && key === 'view' ? new Promise(() => {}) : store.update(key, ...rest)),
+  })
+  await advance(clock, 500)
+  expect(a.open.has('main-0')).toBe(true)
+  stuck = true
+  // Placement is at work on a view with this member, and does not come to an end.
+  await store.create('member.zz-00000000-1', Buffer.from('{"id":"zz-00000000-1","node":"zz","groups":["main"]}'))
+  await advance(clock, 100)
+  const theirs = Buffer.from(JSON.stringify({ owner: 'zz-00000000-1', epoch: 2 }))
+  await store.update('shard.main-0', theirs, (await store.get('shard.main-0'))?.revision ?? 0)
+  await advance(clock, 100)
+  expect(a.open.has('main-0')).toBe(false)
+  expect(a.open.size).toBe(SHARDS - 1)
+})
+
+test('place/6: a keeper that has not heard of a new member yet does not take it out of the view', async () => {
+  const { clock, store, join } = await cluster()
+  let deaf = true
+  const late: Store['watch'] = (pattern, listener) =>
+    store.watch(pattern, (change) => {
+      if (pattern !== 'member.>' || !deaf) listener(change)
+      else clock.after(3_000, () => listener(change))
+    })
+  deaf = false
+  const a = join('a', { watch: late })
+  await advance(clock, 200)
+  deaf = true
+  const b = join('b')
+  await advance(clock, 500)
+  // Something else changes: the keeper looks at the view again.
+  const c = join('c')
+  const seen = new Set<number>()
+  for (let at = 0; at < 2_000; at += 50) {
+    await advance(clock, 50)
+    seen.add(b.membership.view.members.length)
+    for (const shard of a.open) expect(b.open.has(shard) || c.open.has(shard)).toBe(false)
+  }
+  expect(seen).toContain(3)
+  expect([...seen].every((count, i, all) => i === 0 || count >= (all[i - 1] ?? 0))).toBe(true)
+  expect(a.open.size + b.open.size + c.open.size).toBe(SHARDS)
+})

@@ -9,7 +9,8 @@
  * 3. A member whose lease was not renewed for 0.8 of its time stops admitting, before anybody may take its shards.
  * 4. A member id is never used again: after a lost lease the node comes back as a new incarnation.
  * 5. What a planned move waits for holds up neither the lease, nor the view, nor other shards: the shard stays open meanwhile.
- * 6. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
+ * 6. A member is taken out of the view when its key is gone, never because word of it is late.
+ * 7. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
  */
 import type { ShardName } from './address.ts'
 import { keyBytes, memberIn, type ShardKey, shardKeyIn, shardNameIn, viewIn } from './cluster-keys.ts'
@@ -44,6 +45,8 @@ const CLAIMS = 32
 export class Membership {
   readonly #o: MembershipOptions
   readonly #members = new Map<string, Member>()
+  /** Of those that the view still shows: whose key is gone. */
+  readonly #dead = new Set<string>()
   readonly #shards = new Map<ShardName, { readonly key: ShardKey; readonly revision: number }>()
   readonly #open = new Set<ShardName>()
   readonly #busy = new Set<ShardName>()
@@ -141,8 +144,19 @@ export class Membership {
       this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.doubt(shard))
       return
     }
-    this.#open.delete(shard)
-    await this.#o.onClose(shard)
+    await this.#drop(shard)
+  }
+
+  /** It is another's already. */
+  async #drop(shard: ShardName): Promise<void> {
+    if (!this.#open.delete(shard)) return
+    this.#busy.add(shard)
+    try {
+      await this.#o.onClose(shard)
+    } finally {
+      this.#busy.delete(shard)
+    }
+    void this.#settle()
   }
 
   // ── Lease ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,7 +218,11 @@ export class Membership {
     if (change.kind === 'put') {
       const member = memberIn(change.entry.value)
       if (member !== undefined) this.#members.set(member.id, member)
-    } else this.#members.delete(change.key.slice('member.'.length))
+    } else {
+      const id = change.key.slice('member.'.length)
+      this.#members.delete(id)
+      this.#dead.add(id)
+    }
     void this.#settle()
   }
 
@@ -212,7 +230,7 @@ export class Membership {
     if (change.kind === 'removed') return
     const view = viewIn(change.entry.value)
     if (view === undefined) return
-    this.#view = { view, revision: change.entry.revision }
+    this.#see(view, change.entry.revision)
     void this.#settle()
   }
 
@@ -224,7 +242,9 @@ export class Membership {
     const known = this.#shards.get(shard)
     if (known !== undefined && known.revision >= change.entry.revision) return
     this.#shards.set(shard, { key, revision: change.entry.revision })
-    if (key.owner !== this.#me.id) void this.#settle()
+    if (key.owner === this.#me.id) return
+    void this.#drop(shard)
+    void this.#settle()
   }
 
   // ── What follows from it ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,17 +274,33 @@ export class Membership {
   }
 
   async #keepView(): Promise<void> {
-    const members = [...this.#members.values()]
-    const current = this.#view?.view
-    if (!keepsView(members, this.#me.id) || (current !== undefined && sameMembers(current.members, members))) return
+    const known = [...this.#members.values()]
+    if (!keepsView(known, this.#me.id)) return
+    const current = this.#view
+    const members = [...known, ...(await this.#unheardOf(current?.view.members ?? []))]
+    if (current !== undefined && sameMembers(current.view.members, members)) return
     const shown = members.map(({ id, node, groups }) => ({ id, node, groups }))
-    const next: View = { version: (current?.version ?? 0) + 1, members: shown }
+    const view: View = { version: (current?.view.version ?? 0) + 1, members: shown }
     const revision =
-      this.#view === undefined
-        ? await this.#o.store.create('view', keyBytes(next))
-        : await this.#o.store.update('view', keyBytes(next), this.#view.revision)
-    if (revision !== undefined) this.#view = { view: next, revision }
-    else this.#again = true
+      current === undefined
+        ? await this.#o.store.create('view', keyBytes(view))
+        : await this.#o.store.update('view', keyBytes(view), current.revision)
+    // Undefined: another keeper was first, and the watch brings what it wrote.
+    if (revision !== undefined) this.#see(view, revision)
+  }
+
+  /** An answer and a watch may overtake each other. */
+  #see(view: View, revision: number): void {
+    if (revision > (this.#view?.revision ?? 0)) this.#view = { view, revision }
+  }
+
+  /** The view may have come before the word of a member in it. */
+  async #unheardOf(shown: readonly Member[]): Promise<readonly Member[]> {
+    const { store } = this.#o
+    for (const id of this.#dead) if (!shown.some((member) => member.id === id)) this.#dead.delete(id)
+    const unknown = shown.filter(({ id }) => !this.#members.has(id) && !this.#dead.has(id))
+    const keys = await Promise.all(unknown.map(({ id }) => store.get(`member.${id}`)))
+    return unknown.filter((_, i) => keys[i] !== undefined)
   }
 
   async #moveShards(): Promise<void> {
@@ -296,14 +332,16 @@ export class Membership {
   async #claim(shard: ShardName): Promise<void> {
     this.#busy.add(shard)
     try {
+      const { id } = this.#me
       const known = this.#shards.get(shard)
-      const key: ShardKey = { owner: this.#me.id, epoch: (known?.key.epoch ?? 0) + 1 }
+      const key: ShardKey = { owner: id, epoch: (known?.key.epoch ?? 0) + 1 }
       const name = `shard.${shard}`
       const revision =
         known === undefined
           ? await this.#o.store.create(name, keyBytes(key))
           : await this.#o.store.update(name, keyBytes(key), known.revision)
-      if (revision === undefined || this.#leaving || !this.#written(shard, key, revision)) return
+      if (revision === undefined || !this.#written(shard, key, revision)) return
+      if (this.#leaving || this.#me.id !== id) return
       this.#open.add(shard)
       this.#o.onOpen(shard, key.epoch)
     } finally {
