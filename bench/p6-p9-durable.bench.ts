@@ -15,7 +15,9 @@ type Ask = (key: string) => Promise<unknown>
 async function bothSides<T>(syncAlways: boolean, work: (ours: Ask, byHand: Ask) => Promise<T>): Promise<T> {
   await using server = await natsServer({ syncAlways })
   await using system = await createSystem({ backend: nats({ servers: server.url, initialise: true }) })
-  await using _node = await startChild('durable-node.ts', server.url)
+  // A node that knows that every write is synced puts appends that are ready together into one batch.
+  const proof = JSON.stringify(server.server.durabilityProof)
+  await using _node = await startChild('durable-node.ts', server.url, proof)
   await using _hand = await startChild('durable-by-hand.ts', server.url)
   const nc = await connect({ servers: server.url, noAsyncTraces: true })
   try {

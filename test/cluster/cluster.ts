@@ -36,7 +36,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   startNode(name: string): Promise<void> {
-    const child = spawn(process.execPath, ['--conditions=troupe-source', NODE_SCRIPT, name, this.server.url], {
+    const proof = JSON.stringify(this.server.server.durabilityProof)
+    const child = spawn(process.execPath, ['--conditions=troupe-source', NODE_SCRIPT, name, this.server.url, proof], {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.#nodes.set(name, child)

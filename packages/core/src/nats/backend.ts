@@ -22,6 +22,7 @@ import { pause } from '../pause.ts'
 import type { Backend, Clock, Connection, ConnectOptions } from '../ports.ts'
 import { raise } from '../raise.ts'
 import { type Api, isTransient } from './api.ts'
+import { AppendBatches } from './append-batch.ts'
 import { NatsBus } from './bus.ts'
 import { Connectivity } from './connectivity.ts'
 import { judge, type NatsDurability, type ServerFact } from './durability.ts'
@@ -86,12 +87,15 @@ async function open(
 
     const inbox = new Inbox(nc, entropy.hex(96), onHandlerError)
     const publisher = new StoredPublisher(nc, connectivity, inbox, clock)
+    // A batch costs the server more than a message, unless every message costs it a sync.
+    const batches = durability.endsWith('-fsync') && info.config.allow_atomic === true
+    const appends = batches ? new AppendBatches(publisher, clock, entropy.hex(96)) : publisher
     return {
       namespace,
       durability,
       ...place,
       bus: new NatsBus(nc, connectivity, inbox, onHandlerError),
-      journal: new NatsJournal(api, publisher, identityOf(api, info), subjects.slice(0, -1)),
+      journal: new NatsJournal(api, appends, identityOf(api, info), subjects.slice(0, -1)),
       mail: new NatsMail(api, publisher, identityOf(api, mails.mail), identityOf(api, mails.dead)),
       store: new NatsStore(api, publisher, bucketName(namespace), onHandlerError),
       close: () => close(nc, connectivity, clock),

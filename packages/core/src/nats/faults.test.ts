@@ -149,7 +149,10 @@ test('persist_mode async is refused, whatever the server syncs', async () => {
   await connected({ namespace: 'async', initialise: true })
   const { config } = await jsm.streams.info('TR_async_J')
   await jsm.streams.delete('TR_async_J')
-  await nc.request('$JS.API.STREAM.CREATE.TR_async_J', JSON.stringify({ ...config, persist_mode: 'async' }))
+  await nc.request(
+    '$JS.API.STREAM.CREATE.TR_async_J',
+    JSON.stringify({ ...config, allow_atomic: false, persist_mode: 'async' }),
+  )
   await nc.close()
   await expect(connected({ namespace: 'async' })).rejects.toMatchObject({
     code: 'DurabilityRefused',

@@ -13,7 +13,7 @@ import { LogDamaged, LogUnavailable, TroupeError } from '../errors.ts'
 import type { AppendOutcome, Journal, JournalEntry } from '../ports.ts'
 import { type Api, request } from './api.ts'
 import { type OrderedItem, type OrderedOptions, ordered } from './ordered.ts'
-import type { StoredPublisher } from './stored-publish.ts'
+import type { StoredPublish } from './stored-publish.ts'
 import type { StreamIdentity } from './stream-identity.ts'
 
 /** How old the proof of the stream's identity may be before the first entry of a subject. */
@@ -21,16 +21,21 @@ const IDENTITY_AGE_MS = 1_000
 /** A finite read that gets nothing for so long gives up. */
 const READ_PATIENCE_MS = 10_000
 
+/** The way to the stream: alone (`stored-publish.ts`), or with what else is ready (`append-batch.ts`). */
+export interface Appends {
+  publish(message: StoredPublish): Promise<AppendOutcome>
+}
+
 export class NatsJournal implements Journal {
   readonly #api: Api
-  readonly #publisher: StoredPublisher
+  readonly #appends: Appends
   readonly #identity: StreamIdentity
   /** What all subjects of the stream begin with. */
   readonly #prefix: string
 
-  constructor(api: Api, publisher: StoredPublisher, identity: StreamIdentity, prefix: string) {
+  constructor(api: Api, appends: Appends, identity: StreamIdentity, prefix: string) {
     this.#api = api
-    this.#publisher = publisher
+    this.#appends = appends
     this.#identity = identity
     this.#prefix = prefix
   }
@@ -49,7 +54,7 @@ export class NatsJournal implements Journal {
       if (cause) return { kind: cause instanceof LogDamaged ? 'refused' : 'unknown', cause }
     }
     const stream = this.#identity.stream
-    const outcome = await this.#publisher.publish({ stream, subject, expected, bytes })
+    const outcome = await this.#appends.publish({ stream, subject, expected, bytes })
     if (outcome.kind !== 'unknown' || !isNoResponders(outcome.cause)) return outcome
     // Nobody took it: an election, or the stream is gone for good.
     const gone = await failureOf(this.#identity.ask())

@@ -8,9 +8,15 @@ import { storeConformance } from '../testing/store-conformance.ts'
 import { connectOptions, type TestWorld } from '../testing/world.ts'
 import { nats } from './backend.ts'
 
-async function natsWorld(): Promise<TestWorld> {
-  const server = await natsServer()
-  const backend = nats({ servers: server.url, initialise: true })
+const natsWorld = (): Promise<TestWorld> => worldOf(false)
+
+/** Where every write is synced, ready appends share a batch. */
+const syncedWorld = (): Promise<TestWorld> => worldOf(true)
+
+async function worldOf(syncAlways: boolean): Promise<TestWorld> {
+  const server = await natsServer({ syncAlways })
+  const { durabilityProof } = server.server
+  const backend = nats({ servers: server.url, initialise: true, durabilityProof })
   const connections: Connection[] = []
   return {
     connect: async (overrides) => {
@@ -31,6 +37,7 @@ async function natsWorld(): Promise<TestWorld> {
 
 busConformance('nats', natsWorld)
 journalConformance('nats', natsWorld)
+journalConformance('nats, every write synced', syncedWorld)
 mailConformance('nats', natsWorld)
 storeConformance('nats', natsWorld)
 keyConformance('nats', () => storedKeyWorld(natsWorld))

@@ -4,10 +4,11 @@
  * 1. One message, one acknowledgement over the connection's inbox. One shared sweep for all timeouts, no timer per call.
  * 2. `stored`, `conflict` and `refused` are the server's word; whatever we cannot know is `unknown`. An outcome told is final:
  *    an acknowledgement that comes later is ignored.
- * 3. Never sent again from here: only the caller knows whether the same bytes may go twice.
+ * 3. A batch is stored whole or not at all. Its last message is acknowledged for all, with its own position.
+ * 4. Never sent again from here: only the caller knows whether the same bytes may go twice.
  */
 import { MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node'
-import { LogUnavailable, MessageTooLarge, Timeout } from '../errors.ts'
+import { invariant, LogUnavailable, MessageTooLarge, Timeout } from '../errors.ts'
 import { type AppendOutcome, type Clock, PAYLOAD_BYTES, type Timer } from '../ports.ts'
 import { type Place, WaitingList } from '../waiting-list.ts'
 import type { Connectivity } from './connectivity.ts'
@@ -42,6 +43,13 @@ export interface StoredPublish {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** A message's place in a batch: `n` counts from 1, the last one commits. */
+interface BatchPlace {
+  readonly id: string
+  readonly n: number
+  readonly size: number
+}
+
 interface Waiting {
   readonly dueMs: number
   readonly settle: (outcome: AppendOutcome) => void
@@ -69,13 +77,30 @@ export class StoredPublisher {
   }
 
   publish(message: StoredPublish): Promise<AppendOutcome> {
+    return this.#publish(message)
+  }
+
+  async publishBatch(messages: readonly StoredPublish[], id: string): Promise<AppendOutcome> {
+    const size = messages.length
+    const last = messages[size - 1]
+    invariant(last !== undefined, 'a batch has messages')
+    try {
+      this.#connectivity.check()
+      for (const [i, message] of messages.slice(0, -1).entries()) this.#send(message, { batch: { id, n: i + 1, size } })
+    } catch (error) {
+      return unsent(error)
+    }
+    return this.#publish(last, { id, n: size, size })
+  }
+
+  #publish(message: StoredPublish, batch?: BatchPlace): Promise<AppendOutcome> {
     const { subject, bytes, stream } = message
     if (bytes.length > PAYLOAD_BYTES) {
       const cause = new MessageTooLarge(`${bytes.length} bytes for '${subject}'; ${PAYLOAD_BYTES} are allowed`)
       return Promise.resolve({ kind: 'refused', cause })
     }
     return new Promise((resolve) => {
-      const reply = this.#inbox.open((answer) => settle(outcomeOf(answer, stream, subject)))
+      const reply = this.#inbox.open((answer) => settle(outcomeOf(answer, stream, subject, batch?.size)))
       const waiting: Waiting = { dueMs: this.#clock.monotonic() + ACK_TIMEOUT_MS, settle: (outcome) => settle(outcome) }
       const settle = (outcome: AppendOutcome): void => {
         reply.close()
@@ -85,14 +110,19 @@ export class StoredPublisher {
       let place: Place<Waiting> | undefined
       try {
         this.#connectivity.check()
-        this.#nc.publish(subject, bytes, { reply: reply.subject, headers: new StoredHeaders(headerText(message)) })
+        this.#send(message, { reply: reply.subject, ...(batch && { batch }) })
       } catch (error) {
-        settle({ kind: 'unknown', cause: error instanceof Error ? error : new Error(String(error)) })
+        settle(unsent(error))
         return
       }
       place = this.#waiting.add(waiting)
       this.#sweep ??= this.#clock.after(SWEEP_MS, this.#expire)
     })
+  }
+
+  #send(message: StoredPublish, { reply, batch }: { readonly reply?: string; readonly batch?: BatchPlace }): void {
+    const headers = new StoredHeaders(headerText(message, batch))
+    this.#nc.publish(message.subject, message.bytes, { headers, ...(reply && { reply }) })
   }
 
   #expire = (): void => {
@@ -105,9 +135,16 @@ export class StoredPublisher {
   }
 }
 
-function headerText({ stream, expected, ttlMs, headers }: StoredPublish): string {
+const unsent = (error: unknown): AppendOutcome => ({
+  kind: 'unknown',
+  cause: error instanceof Error ? error : new Error(String(error)),
+})
+
+function headerText({ stream, expected, ttlMs, headers }: StoredPublish, batch: BatchPlace | undefined): string {
   let text = `NATS/1.0\r\nNats-Expected-Stream: ${stream}\r\n`
   if (expected !== undefined) text += `Nats-Expected-Last-Subject-Sequence: ${expected}\r\n`
+  if (batch) text += `Nats-Batch-Id: ${batch.id}\r\nNats-Batch-Sequence: ${batch.n}\r\n`
+  if (batch && batch.n === batch.size) text += 'Nats-Batch-Commit: 1\r\n'
   if (ttlMs !== undefined) text += `Nats-TTL: ${ttlMs / 1000}s\r\n`
   if (headers) for (const [name, value] of Object.entries(headers)) text += `${name}: ${value}\r\n`
   return `${text}\r\n`
@@ -117,7 +154,7 @@ function headerText({ stream, expected, ttlMs, headers }: StoredPublish): string
 export type Ack = Pick<Exclude<Answer, 'no-responders'>, 'data'> | 'no-responders'
 
 /** Exported for its tests. */
-export function outcomeOf(answer: Ack, stream: string, subject: string): AppendOutcome {
+export function outcomeOf(answer: Ack, stream: string, subject: string, batchSize?: number): AppendOutcome {
   if (answer === 'no-responders') {
     // No stream listens, or its leader is being elected. Nothing was stored, but the caller should try again.
     const cause = new LogUnavailable(`no stream takes '${subject}' now; expected '${stream}'`, { noResponders: true })
@@ -128,7 +165,9 @@ export function outcomeOf(answer: Ack, stream: string, subject: string): AppendO
   if (!text.includes('"error"')) {
     const at = text.indexOf('"seq":')
     const position = at < 0 ? 0 : Number.parseInt(text.slice(at + 6, at + 26), 10)
-    if (position > 0) return { kind: 'stored', position }
+    // A server that knows no batches would have stored them as strangers.
+    const whole = batchSize === undefined || text.includes(`"count":${batchSize}`)
+    if (position > 0 && whole) return { kind: 'stored', position }
     return { kind: 'unknown', cause: new LogUnavailable(`answer of '${stream}' is no acknowledgement: ${text}`) }
   }
   return refusal(text, stream)

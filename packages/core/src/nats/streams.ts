@@ -48,7 +48,7 @@ export function openJournal(api: Api, wanted: Wanted, initialise: boolean): Prom
     subjects: [new Subjects(namespace).journals()],
     description: `Troupe journal of namespace ${namespace}`,
     // Purges are what retention is made of; who may ask for them is a matter of the server's permissions.
-    settings: { deny_delete: true },
+    settings: { deny_delete: true, allow_atomic: true },
   }
   return openStream(api, spec, wanted, initialise)
 }
