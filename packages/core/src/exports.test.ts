@@ -80,6 +80,7 @@ test('@troupe/core/testing', () => {
     'eventually',
     'manualClock',
     'mock',
+    'natsCluster',
     'natsServer',
     'simulate',
     'testNamespace',

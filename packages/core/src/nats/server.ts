@@ -23,8 +23,19 @@ export interface NatsServerOptions {
   readonly port?: number
   /** Sync every write to disk: acknowledged entries then survive a power cut. */
   readonly syncAlways?: boolean
+  /** Its place among the servers of a cluster; by default it is alone. */
+  readonly cluster?: ServerPlace
   /** Path of the binary; by default found as `server-binary.ts` says. */
   readonly binary?: string
+}
+
+/** Name and ports of a member must outlive its restarts: the others know it by them. */
+export interface ServerPlace {
+  readonly serverName: string
+  /** Where the other servers reach it. */
+  readonly routePort: number
+  /** Route ports of all members. */
+  readonly routePorts: readonly number[]
 }
 
 export interface NatsServer {
@@ -43,15 +54,15 @@ const START_MS = 10_000
 const POLL_MS = 10
 
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
-  const { port = 0, syncAlways = false } = options
+  const { port = 0, syncAlways = false, cluster } = options
   const binary = natsServerBinary(options.binary)
   const folder = resolve(options.storeDir)
   mkdirSync(folder, { recursive: true })
   const lock = lockStore(folder)
   try {
-    const serverName = `troupe-${randomBytes(8).toString('hex')}`
+    const serverName = cluster?.serverName ?? `troupe-${randomBytes(8).toString('hex')}`
     const config = join(folder, 'nats-server.conf')
-    writeFileSync(config, configuration({ folder, serverName, port, syncAlways }))
+    writeFileSync(config, configuration({ folder, serverName, port, syncAlways, cluster }))
     const child = launch(binary, config, join(folder, 'nats-server.log'))
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     void ended.then(() => lock.release())
@@ -77,7 +88,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
 }
 
-function configuration(of: { folder: string; serverName: string; port: number; syncAlways: boolean }): string {
+function configuration(of: {
+  readonly folder: string
+  readonly serverName: string
+  readonly port: number
+  readonly syncAlways: boolean
+  readonly cluster: ServerPlace | undefined
+}): string {
   const lines = [
     `server_name: ${of.serverName}`,
     `listen: "127.0.0.1:${of.port === 0 ? -1 : of.port}"`,
@@ -86,9 +103,20 @@ function configuration(of: { folder: string; serverName: string; port: number; s
     `  store_dir: ${JSON.stringify(join(of.folder, 'data'))}`,
     ...(of.syncAlways ? ['  sync_interval: always'] : []),
     '}',
+    ...(of.cluster ? clusterLines(of.cluster) : []),
   ]
   return `${lines.join('\n')}\n`
 }
+
+/** Clients are not told of the other members: whoever connects through a proxy stays behind it. */
+const clusterLines = ({ routePort, routePorts }: ServerPlace): string[] => [
+  'cluster {',
+  '  name: troupe',
+  `  listen: "127.0.0.1:${routePort}"`,
+  `  routes: [${routePorts.map((port) => `"nats-route://127.0.0.1:${port}"`).join(', ')}]`,
+  '  no_advertise: true',
+  '}',
+]
 
 function launch(binary: string, config: string, log: string): ChildProcess {
   const out = openSync(log, 'w')

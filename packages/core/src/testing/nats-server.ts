@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type NatsServer, startNatsServer } from '../nats/server.ts'
+import { type NatsServer, type NatsServerOptions, startNatsServer } from '../nats/server.ts'
 
 export interface TestServer extends AsyncDisposable {
   /** The same across restarts. */
@@ -15,7 +15,9 @@ export interface TestServer extends AsyncDisposable {
   end(): Promise<void>
 }
 
-export async function natsServer(options: { readonly syncAlways?: boolean } = {}): Promise<TestServer> {
+export type TestServerOptions = Pick<NatsServerOptions, 'syncAlways' | 'cluster'>
+
+export async function natsServer(options: TestServerOptions = {}): Promise<TestServer> {
   const storeDir = mkdtempSync(join(tmpdir(), 'troupe-nats-'))
   let server = await startNatsServer({ ...options, storeDir })
   const { url, port } = server
