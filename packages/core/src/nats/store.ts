@@ -4,18 +4,24 @@
  * 1. Every write is one message with its expectation and, if wished, its time to live. (The client's own `update` drops the
  *    time to live: a renewed lease would never run out.)
  * 2. A removed key leaves a marker for a while; it counts as absent, and `create` writes over it.
- * 3. A watcher is told by comparing: whatever was missed while there was no connection, the list after it settles what is
+ * 3. A write that met another one on its way (only replicated buckets say so) was not stored: it is tried again until that one
+ *    has landed or not.
+ * 4. A watcher is told by comparing: whatever was missed while there was no connection, the list after it settles what is
  *    present and what is gone, even when the markers have gone too.
  */
 import { invariant } from '../errors.ts'
+import { pause } from '../pause.ts'
 import type { AppendOutcome, Store, StoreChange, StoreEntry, Subscription } from '../ports.ts'
 import { type Api, request } from './api.ts'
 import { type OrderedItem, ordered } from './ordered.ts'
-import type { StoredPublisher } from './stored-publish.ts'
+import { isContended, type StoredPublisher } from './stored-publish.ts'
 
 const KEY = /^[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+)*$/
 /** How long a marker stays: only for other readers of the bucket, we do not need it. */
 export const MARKER_MS = 60_000
+/** Replication takes milliseconds; one that takes longer waits for an election. */
+const CONTENDED_MS = 2_000
+const CONTENDED_RETRY_MS = 10
 
 export class NatsStore implements Store {
   readonly #api: Api
@@ -152,9 +158,14 @@ export class NatsStore implements Store {
 
   async #write({ key, value, ...write }: Write): Promise<number | undefined> {
     invariant(KEY.test(key), `'${key}' is a store key`)
-    const stream = `KV_${this.#bucket}`
-    const outcome = await this.#publisher.publish({ stream, subject: this.#subject(key), bytes: value, ...write })
-    return revisionOf(outcome)
+    const message = { stream: `KV_${this.#bucket}`, subject: this.#subject(key), bytes: value, ...write }
+    const { clock } = this.#api
+    const deadlineMs = clock.monotonic() + CONTENDED_MS
+    for (;;) {
+      const outcome = await this.#publisher.publish(message)
+      if (!isContended(outcome) || clock.monotonic() > deadlineMs) return revisionOf(outcome)
+      await pause(clock, CONTENDED_RETRY_MS)
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import { MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node'
 import { invariant, LogUnavailable, MessageTooLarge, Timeout } from '../errors.ts'
 import { type AppendOutcome, type Clock, PAYLOAD_BYTES, type Timer } from '../ports.ts'
 import { type Place, WaitingList } from '../waiting-list.ts'
+import { codeOf } from './api.ts'
 import type { Connectivity } from './connectivity.ts'
 import type { Answer, Inbox } from './inbox.ts'
 
@@ -175,10 +176,15 @@ export function outcomeOf(answer: Ack, stream: string, subject: string, batchSiz
 
 /** Server error codes: `server/errors.json` of nats-server. */
 const WRONG_LAST_SEQUENCE = 10071
+/** Of replicated streams: another message of the subject is on its way to the followers, and this one was not proposed. */
+const CONTENDED = 10164
 const STORE_FAILED = 10077
 const MESSAGE_TOO_LARGE = 10054
 /** Not the expected stream; limits and quotas of server, account or stream. */
 const NOTHING_STORED: ReadonlySet<number> = new Set([10060, 10023, 10028, 10047, 10002])
+
+export const isContended = (outcome: AppendOutcome): boolean =>
+  outcome.kind === 'unknown' && codeOf(outcome.cause) === CONTENDED
 
 function refusal(text: string, stream: string): AppendOutcome {
   const { code, description } = parseError(text)

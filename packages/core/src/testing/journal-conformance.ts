@@ -72,7 +72,8 @@ export function journalConformance(name: string, make: () => Promise<TestWorld>)
         for (let round = 0; round < 25; ) {
           const expected = (await connection.journal.last(subject))?.position ?? 0
           const outcome = await connection.journal.append(subject, expected, bytes(`${writer}${round}`))
-          expect(['stored', 'conflict']).toContain(outcome.kind)
+          // Unknown: a replicated journal may say no more while another entry of the subject is on its way.
+          expect(['stored', 'conflict', 'unknown']).toContain(outcome.kind)
           if (outcome.kind === 'stored') won.push(`${writer}${round++}`)
         }
         return won
@@ -243,7 +244,7 @@ export function journalConformance(name: string, make: () => Promise<TestWorld>)
       await expect(all(a.journal.read(subject))).rejects.toThrow(Disconnected)
       await heal()
       await eventually(() => a.bus.connected && b.bus.connected, { withinMs: 10_000 })
-      await eventually(async () => (await a.journal.last(subject))?.position === position, { withinMs: 10_000 })
+      await eventually(async () => (await a.journal.last(subject))?.position === position, { withinMs: 20_000 })
       for (let i = 1; i < 20; i++) position = await store(subject, position, String(i))
       await eventually(() => found.length >= 20, { withinMs: 10_000, show: () => found })
       stop.abort()

@@ -213,11 +213,11 @@ export function mailConformance(name: string, make: () => Promise<TestWorld>): v
       await expect(a.mail.next(to, 1)).rejects.toThrow(Disconnected)
       await expect(a.mail.purge(to)).rejects.toThrow(Disconnected)
       await heal()
-      await eventually(() => a.bus.connected && b.bus.connected, { withinMs: 10_000 })
+      await eventually(() => a.bus.connected && b.bus.connected, { withinMs: 20_000 })
       await eventually(async () => (await a.mail.store(to, bytes('before'), { id })).kind === 'stored', {
-        withinMs: 10_000,
+        withinMs: 20_000,
       })
-      await eventually(async () => (await all(b.mail.read(to))).length === 2, { withinMs: 10_000 })
+      await eventually(async () => (await all(b.mail.read(to))).length === 2, { withinMs: 20_000 })
       expect(await all(b.mail.read(to))).toEqual(['before', 'planned'])
       expect(a.mail.streamId).toBe(b.mail.streamId)
     })

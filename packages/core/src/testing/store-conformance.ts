@@ -146,10 +146,10 @@ export function storeConformance(name: string, make: () => Promise<TestWorld>): 
       await expect(a.create('out.new', bytes('1'))).rejects.toThrow()
       await expect(a.get('out.stays')).rejects.toThrow()
       await heal()
-      await eventually(() => connections.every(({ bus }) => bus.connected), { withinMs: 10_000 })
-      await eventually(async () => (await a.update('out.changes', bytes('2'), changed)) ?? false, { withinMs: 10_000 })
+      await eventually(() => connections.every(({ bus }) => bus.connected), { withinMs: 20_000 })
+      await eventually(async () => (await a.update('out.changes', bytes('2'), changed)) ?? false, { withinMs: 20_000 })
       await eventually(() => seen.includes('-out.expires') && seen.includes('out.changes=2'), {
-        withinMs: 15_000,
+        withinMs: 20_000,
         show: () => seen,
       })
       expect(seen.filter((change) => change === 'out.stays=1')).toHaveLength(1)
