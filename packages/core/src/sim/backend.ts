@@ -14,6 +14,7 @@ import { Broker, SimBus } from './bus.ts'
 import { SimJournal } from './journal.ts'
 import { SimLink } from './link.ts'
 import { SimMail } from './mail.ts'
+import { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 import { Shelf, SimStore } from './store.ts'
@@ -44,6 +45,7 @@ export class SimServer {
   readonly log: Log
   readonly office: PostOffice
   readonly namespace: string
+  readonly network = new Network()
   readonly #o: SimServerOptions
   readonly #broker: Broker
   readonly #shelf: Shelf
@@ -92,7 +94,7 @@ export class SimServer {
   }
 
   connect(process: SimProcess, { entropy, onHandlerError = raise }: ConnectOptions): SimConnection {
-    const link = new SimLink(process)
+    const link = new SimLink(process, this.network)
     const { witness } = this.#o
     return {
       namespace: this.namespace,
@@ -132,10 +134,12 @@ export class SimServer {
     return new Promise((resolve) => {
       const done = (): void => {
         changed.unsubscribe()
+        healed.unsubscribe()
         signal.removeEventListener('abort', done)
         resolve()
       }
       const changed = link.onChange(done)
+      const healed = this.network.onHeal(done)
       signal.addEventListener('abort', done)
       this.#growing.push(done)
     })

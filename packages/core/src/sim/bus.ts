@@ -60,14 +60,14 @@ export class Broker {
     this.#inboxes.set(inbox, { ...member, match: () => false })
   }
 
-  /** Hands the message to all who get it; false when that is nobody. */
-  route(message: BusMessage): boolean {
+  /** Hands the message to all who get it; false when that is nobody. @param from the process that has published it */
+  route(message: BusMessage, from?: string): boolean {
     const tapped = this.#tap(message)
     const takers = this.#takers(message.subject)
     for (const { link, take } of takers) {
       const fate = this.#scheduler.messageFate(false)
       const copy = { ...message, data: new Uint8Array(message.data) }
-      link.down(`${link.process.name} < ${message.subject}`, fate, () => take(copy))
+      link.down('bus', `${link.process.name} < ${message.subject}`, fate, () => take(copy), from)
     }
     return tapped || takers.length > 0
   }
@@ -143,11 +143,10 @@ export class SimBus implements Bus {
     }
     onPublish(message)
     const { scheduler } = link.process
-    link.up(`${link.process.name} > ${subject}`, scheduler.messageFate(reply !== undefined), () => {
-      if (broker.route(message) || reply === undefined) return
-      link.down(`${link.process.name} < nobody`, scheduler.messageFate(false), () =>
-        this.#answered(reply, 'no-responders'),
-      )
+    const { name } = link.process
+    link.up('bus', `${name} > ${subject}`, scheduler.messageFate(reply !== undefined), () => {
+      if (broker.route(message, name) || reply === undefined) return
+      link.down('bus', `${name} < nobody`, scheduler.messageFate(false), () => this.#answered(reply, 'no-responders'))
     })
   }
 
@@ -166,7 +165,8 @@ export class SimBus implements Bus {
       if (open) added = broker.add(subject, { link, queue: options?.queue, take })
     }
     // Without a connection it is made known when that comes back, before anything else.
-    if (link.connected) link.up(`${link.process.name} subscribes to ${subject}`, link.process.scheduler.sureFate(), add)
+    const { name, scheduler } = link.process
+    if (link.connected) link.up('bus', `${name} subscribes to ${subject}`, scheduler.sureFate(), add)
     else add()
     return {
       unsubscribe: () => {
@@ -184,7 +184,7 @@ export class SimBus implements Bus {
   }
 
   flush(): Promise<void> {
-    return this.#o.link.call('flush', () => undefined)
+    return this.#o.link.call('bus', 'flush', () => undefined)
   }
 
   onConnection(listener: (connected: boolean) => void): Subscription {

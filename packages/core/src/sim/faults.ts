@@ -22,10 +22,14 @@ export interface Faults {
     readonly kills: number
     readonly pauses: number
     readonly cuts: number
+    /** Two parties that do not hear each other, or one that does not hear the other, and nobody tells them. */
+    readonly partitions: number
     /** Journal and store answer nobody, as between two leaders. */
     readonly outages: number
   }
 }
+
+export const NO_EVENTS: Faults['events'] = { kills: 0, pauses: 0, cuts: 0, partitions: 0, outages: 0 }
 
 export const CALM: Faults = {
   latencyMs: [0.2, 2],
@@ -36,7 +40,7 @@ export const CALM: Faults = {
   slow: 0,
   stale: 0,
   crash: 0,
-  events: { kills: 0, pauses: 0, cuts: 0, outages: 0 },
+  events: NO_EVENTS,
 }
 
 /** A mix of faults for a seed: each kind is sometimes absent, so that rare bugs are not hidden behind loud ones. */
@@ -52,6 +56,6 @@ export function seededFaults(random: () => number): Faults {
     slow: sometimes(0.04),
     stale: sometimes(0.8),
     crash: sometimes(0.003),
-    events: { kills: some(6), pauses: some(5), cuts: some(6), outages: some(2) },
+    events: { kills: some(6), pauses: some(5), cuts: some(6), outages: some(2), partitions: some(5) },
   }
 }

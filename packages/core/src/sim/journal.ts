@@ -18,7 +18,7 @@ export interface SimJournalOptions {
   readonly link: SimLink
   readonly log: Log
   readonly store: (subject: string, bytes: Uint8Array) => number
-  /** Resolves with the next stored entry, a change of the link, or the abort. */
+  /** Resolves with the next stored entry, a change of the link or the network, or the abort. */
   readonly grown: (link: SimLink, signal: AbortSignal) => Promise<void>
   /** Called when the sender of an append learns that it is stored. */
   readonly onAcknowledged: (subject: string, bytes: Uint8Array) => void
@@ -48,7 +48,7 @@ export class SimJournal implements Journal {
     const label = `${this.#name} appends ${subject} after ${expected}`
     try {
       const store = () => this.#append(subject, expected, copy)
-      return await this.#o.link.call(label, store, ({ kind }) => {
+      return await this.#o.link.call('journal', label, store, ({ kind }) => {
         if (kind === 'stored') this.#o.onAcknowledged(subject, copy)
       })
     } catch (error) {
@@ -68,7 +68,7 @@ export class SimJournal implements Journal {
 
   last(subject: string): Promise<JournalEntry | undefined> {
     const { link, log } = this.#o
-    return link.call(`${this.#name} reads the last of ${subject}`, () => {
+    return link.call('journal', `${this.#name} reads the last of ${subject}`, () => {
       const entry = log.at(log.lastPosition(subject))
       return entry && copyOf(entry)
     })
@@ -78,7 +78,7 @@ export class SimJournal implements Journal {
     const { link, log } = this.#o
     const { scheduler } = link.process
     const match = subjectMatch(pattern)
-    yield* await link.call(`${this.#name} reads the heads of ${pattern}`, () => {
+    yield* await link.call('journal', `${this.#name} reads the heads of ${pattern}`, () => {
       if (!scheduler.chance(scheduler.faults.stale)) return log.heads(match)
       const asOf = scheduler.time.wallMs - scheduler.between(LAG_MS)
       const heads = new Map<string, JournalEntry>()
@@ -96,10 +96,10 @@ export class SimJournal implements Journal {
     const { link, log } = this.#o
     const match = subjectMatch(pattern)
     const label = `${this.#name} reads ${pattern}`
-    const end = await link.call(label, () => this.#sizeSeen())
+    const end = await link.call('journal', label, () => this.#sizeSeen())
     for (let from = options?.from ?? 1; from <= end; ) {
       const start = from
-      const chunk = await link.call(label, () => log.chunk(pattern, match, start, end))
+      const chunk = await link.call('journal', label, () => log.chunk(pattern, match, start, end))
       yield* chunk.entries
       from = chunk.next
     }
@@ -107,7 +107,7 @@ export class SimJournal implements Journal {
 
   purge(subject: string, below: number): Promise<void> {
     const { link, log } = this.#o
-    return link.call(`${this.#name} purges ${subject} below ${below}`, () => log.purge(subject, below))
+    return link.call('journal', `${this.#name} purges ${subject} below ${below}`, () => log.purge(subject, below))
   }
 
   /** Of the whole log, or of a replica that lags behind. */
@@ -131,7 +131,7 @@ export class SimJournal implements Journal {
     let from = options.from ?? 1
     while (!signal.aborted) {
       if (link.closed) throw new Disconnected('the connection was closed while a log was being followed')
-      if (!link.connected || from > log.size) {
+      if (!link.hears('journal') || from > log.size) {
         await grown(link, signal)
         continue
       }

@@ -6,9 +6,11 @@
  * 2. A request without an answer within `REQUEST_MS` fails; it may still be done, now or later.
  * 3. A cut fails every open request and loses what was on its way to the process. What was on its way to the server arrives.
  * 4. The server learns of a dead process only after a while; until then it counts as a receiver.
+ * 5. What a partition keeps from arriving (`network.ts`) is not noticed here: requests run into their time.
  */
 import { Disconnected, LogUnavailable } from '../errors.ts'
 import type { Subscription } from '../ports.ts'
+import type { Network, Service } from './network.ts'
 import type { SimProcess } from './process.ts'
 import type { Fate, Scheduler } from './scheduler.ts'
 
@@ -18,6 +20,7 @@ const NOTICED_MS = [0, 1_500] as const
 export class SimLink {
   readonly process: SimProcess
   readonly #scheduler: Scheduler
+  readonly #network: Network
   readonly #listeners = new Set<(connected: boolean) => void>()
   readonly #returns = new Set<() => void>()
   readonly #pending = new Set<(error: Error) => void>()
@@ -29,8 +32,9 @@ export class SimLink {
   #upFreeMs = 0
   #downFreeMs = 0
 
-  constructor(process: SimProcess) {
+  constructor(process: SimProcess, network: Network) {
     this.process = process
+    this.#network = network
     this.#scheduler = process.scheduler
     process.onDeath(() => this.#died())
   }
@@ -44,6 +48,11 @@ export class SimLink {
   /** Whether the server would send something here. */
   get reachable(): boolean {
     return this.#known && this.#connected
+  }
+
+  /** Whether what this service says would arrive now. */
+  hears(service: Service): boolean {
+    return this.#connected && !this.#network.blocks(service, this.process.name)
   }
 
   cut(): void {
@@ -86,25 +95,30 @@ export class SimLink {
   }
 
   /** Towards the server. */
-  up(label: string, fate: Fate, arrive: () => void): void {
+  up(service: Service, label: string, fate: Fate, arrive: () => void): void {
     if (fate.lost) return
-    const noted = (): void => {
-      this.#scheduler.note(`${label} arrives`)
-      arrive()
-    }
-    this.#upFreeMs = this.#send(fate.delayMs, this.#upFreeMs, noted)
-    if (fate.againMs !== undefined) this.#scheduler.at(fate.againMs, `${label} arrives again`, arrive)
+    const passed = (how: string) => (): void =>
+      this.#network.pass(this.process.name, service, fate.sure === true, () => {
+        this.#scheduler.note(`${label} ${how}`)
+        arrive()
+      })
+    this.#upFreeMs = this.#send(fate.delayMs, this.#upFreeMs, passed('arrives'))
+    if (fate.againMs !== undefined) this.#scheduler.time.at(fate.againMs, passed('arrives again'))
   }
 
-  /** Towards the process. */
-  down(label: string, fate: Fate, arrive: () => void): void {
+  /** Towards the process. @param from who has sent it, when that is another party than the service */
+  down(service: Service, label: string, fate: Fate, arrive: () => void, from: string = service): void {
     if (fate.lost || !this.#connected) return
     const era = this.#era
-    this.#downFreeMs = this.#send(fate.delayMs, this.#downFreeMs, () => {
+    const { name } = this.process
+    const sure = fate.sure === true
+    const arrived = (): void =>
       this.process.run(label, () => {
         if (era === this.#era) arrive()
       })
-    })
+    this.#downFreeMs = this.#send(fate.delayMs, this.#downFreeMs, () =>
+      this.#network.pass(service, name, sure, () => this.#network.pass(from, name, sure, arrived)),
+    )
   }
 
   /** @returns when the next message may arrive at the earliest */
@@ -117,8 +131,13 @@ export class SimLink {
     return slow ? freeMs : inOrder
   }
 
-  /** A request to journal or store: `request` runs at the server. */
-  async call<T>(label: string, request: () => T, answered: (answer: T) => void = () => {}): Promise<T> {
+  /** `request` runs at the server. */
+  async call<T>(
+    service: Service,
+    label: string,
+    request: () => T,
+    answered: (answer: T) => void = () => {},
+  ): Promise<T> {
     this.check()
     if (this.process.mayDie()) return new Promise(() => {})
     return new Promise<T>((resolve, reject) => {
@@ -132,10 +151,10 @@ export class SimLink {
       const timer = this.process.clock.after(REQUEST_MS, () =>
         fail(new LogUnavailable(`no answer to '${label}' within ${REQUEST_MS} ms`)),
       )
-      this.up(label, this.#scheduler.requestFate(), () => {
+      this.up(service, label, this.#scheduler.requestFate(), () => {
         if (!this.#scheduler.available) return
         const answer = request()
-        this.down(`${label} answered`, this.#scheduler.answerFate(), () =>
+        this.down(service, `${label} answered`, this.#scheduler.answerFate(), () =>
           end(() => {
             answered(answer)
             resolve(answer)

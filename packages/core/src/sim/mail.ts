@@ -59,7 +59,10 @@ export class SimMail implements Mail {
     if (refused !== undefined) return refused
     const copy = new Uint8Array(bytes)
     try {
-      return { kind: 'stored', position: await this.#link.call(`${this.#name} ${verb} ${subject}`, () => run(copy)) }
+      return {
+        kind: 'stored',
+        position: await this.#link.call('mail', `${this.#name} ${verb} ${subject}`, () => run(copy)),
+      }
     } catch (error) {
       if (error instanceof TroupeError) return { kind: 'unknown', cause: error }
       throw error
@@ -70,7 +73,7 @@ export class SimMail implements Mail {
     for (let from = options?.from ?? 1; ; ) {
       const start = from
       const label = `${this.#name} reads mail ${pattern}`
-      const chunk = await this.#link.call(label, () => this.#office.read(pattern, start, CHUNK))
+      const chunk = await this.#link.call('mail', label, () => this.#office.read(pattern, start, CHUNK))
       yield* chunk
       const last = chunk.at(-1)
       if (last === undefined || chunk.length < CHUNK) return
@@ -80,17 +83,17 @@ export class SimMail implements Mail {
 
   async next(subject: string, from: number): Promise<MailEntry | undefined> {
     const label = `${this.#name} asks for mail ${subject}`
-    return (await this.#link.call(label, () => this.#office.read(subject, from, 1)))[0]
+    return (await this.#link.call('mail', label, () => this.#office.read(subject, from, 1)))[0]
   }
 
   async *waiting(pattern: string): AsyncIterable<{ readonly subject: string; readonly position: number }> {
     const { scheduler } = this.#link.process
     const label = `${this.#name} lists mail ${pattern}`
-    const found = await this.#link.call(label, () => this.#office.waiting(pattern))
+    const found = await this.#link.call('mail', label, () => this.#office.waiting(pattern))
     yield* scheduler.chance(scheduler.faults.stale) ? found.slice(0, -1) : found
   }
 
   purge(subject: string, upTo?: number): Promise<void> {
-    return this.#link.call(`${this.#name} purges ${subject}`, () => this.#office.purge(subject, upTo))
+    return this.#link.call('mail', `${this.#name} purges ${subject}`, () => this.#office.purge(subject, upTo))
   }
 }

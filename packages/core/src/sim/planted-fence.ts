@@ -5,6 +5,7 @@ import { hashOfBytes } from '../codec.ts'
 import { Membership } from '../membership.ts'
 import type { JournalEntry } from '../ports.ts'
 import { decodeRecord, type JournalRecord } from '../step.ts'
+import { NO_EVENTS } from './faults.ts'
 import { lastOf, type Plants, withJournal, withRecords, withStore } from './planting.ts'
 
 export const FENCE_PLANTS: Plants = {
@@ -98,8 +99,8 @@ export const FENCE_PLANTS: Plants = {
   }),
 }
 
-const OFTEN_ALONE = { kills: 0, pauses: 0, cuts: 4, outages: 0 }
-const OFTEN_FROZEN = { kills: 0, pauses: 4, cuts: 0, outages: 0 }
+const OFTEN_ALONE = { ...NO_EVENTS, cuts: 4 }
+const OFTEN_FROZEN = { ...NO_EVENTS, pauses: 4 }
 
 function alwaysValid(): () => void {
   const real = Object.getOwnPropertyDescriptor(Membership.prototype, 'valid')

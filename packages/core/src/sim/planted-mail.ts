@@ -7,6 +7,7 @@ import { Settlement } from '../settlement.ts'
 import { decodeRecord } from '../step.ts'
 import { StepMaker } from '../step-maker.ts'
 import { unpackWire } from '../wire.ts'
+import { NO_EVENTS } from './faults.ts'
 import { type Plants, replace, rewritten, withJournal, withMail, withPublish } from './planting.ts'
 
 export const MAIL_PLANTS: Plants = {
@@ -129,7 +130,7 @@ export const MAIL_PLANTS: Plants = {
   }),
 }
 
-const OFTEN_DEAD = { kills: 6, pauses: 0, cuts: 0, outages: 0 }
+const OFTEN_DEAD = { ...NO_EVENTS, kills: 6 }
 
 function isDead(subject: string): boolean {
   return subject.split('.')[2] === 'd'

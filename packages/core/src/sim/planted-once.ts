@@ -6,6 +6,7 @@ import type { MailEntry } from '../ports.ts'
 import { Settlement } from '../settlement.ts'
 import { askIdOf, type JournalRecord } from '../step.ts'
 import { unpackWire } from '../wire.ts'
+import { NO_EVENTS } from './faults.ts'
 import { type Plants, replace, rewritten, withMail, withPublish, withRecords } from './planting.ts'
 import type { SimProcess } from './process.ts'
 
@@ -112,7 +113,7 @@ export const ONCE_PLANTS: Plants = {
   }),
 }
 
-const OFTEN_DEAD = { kills: 12, pauses: 0, cuts: 0, outages: 0 }
+const OFTEN_DEAD = { ...NO_EVENTS, kills: 12 }
 
 /** Names of the sends in one message of the mail. */
 function sendsIn(bytes: Uint8Array): readonly string[] {

@@ -13,6 +13,8 @@ import { CALM, type Faults } from './faults.ts'
 export interface Fate {
   readonly delayMs: number
   readonly lost: boolean
+  /** A real connection would repeat it until it has arrived. */
+  readonly sure?: boolean
   /** It comes once more, so much later. */
   readonly againMs: number | undefined
 }
@@ -100,7 +102,7 @@ export class Scheduler {
 
   /** Takes its time and arrives. */
   sureFate(): Fate {
-    return { delayMs: this.latencyMs(), lost: false, againMs: undefined }
+    return { delayMs: this.latencyMs(), lost: false, sure: true, againMs: undefined }
   }
 
   messageFate(repeatable: boolean): Fate {

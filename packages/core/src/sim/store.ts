@@ -98,7 +98,7 @@ export class Shelf {
 
   #send(watcher: Watcher, slot: Slot): void {
     const { link } = watcher
-    link.down(`${link.process.name} sees ${slot.key}`, this.#scheduler.sureFate(), () => {
+    link.down('store', `${link.process.name} sees ${slot.key}`, this.#scheduler.sureFate(), () => {
       const replaced = this.#slots.get(slot.key) !== slot && this.#scheduler.chance(SKIPS)
       if (replaced || !this.#watchers.has(watcher) || slot.revision <= watcher.seen) return
       watcher.seen = slot.revision
@@ -127,7 +127,7 @@ export class SimStore implements Store {
   }
 
   get(key: string): Promise<StoreEntry | undefined> {
-    return this.#link.call(`${this.#name} gets ${key}`, () => this.#shelf.get(key))
+    return this.#link.call('store', `${this.#name} gets ${key}`, () => this.#shelf.get(key))
   }
 
   create(key: string, value: Uint8Array, options?: { readonly ttlMs?: number }): Promise<number | undefined> {
@@ -144,7 +144,7 @@ export class SimStore implements Store {
   }
 
   delete(key: string, revision: number): Promise<boolean> {
-    return this.#link.call(`${this.#name} deletes ${key}`, () => {
+    return this.#link.call('store', `${this.#name} deletes ${key}`, () => {
       if (this.#shelf.get(key)?.revision !== revision) return false
       this.#shelf.remove(key)
       return true
@@ -162,6 +162,7 @@ export class SimStore implements Store {
     const watcher = { match: subjectMatch(pattern), link: this.#link, listener: guarded, seen: 0 }
     const label = `${this.#name} watches ${pattern}`
     const begun = await this.#link.call(
+      'store',
       label,
       () => this.#shelf.watch(watcher),
       ({ present }) => {
@@ -184,7 +185,7 @@ export class SimStore implements Store {
       throw new MessageTooLarge(`value of ${value.length} bytes; ${PAYLOAD_BYTES} are allowed`)
     }
     const copy = new Uint8Array(value)
-    return this.#link.call(`${this.#name} writes ${key}`, () => {
+    return this.#link.call('store', `${this.#name} writes ${key}`, () => {
       if (this.#shelf.get(key)?.revision !== revision) return undefined
       return this.#shelf.put(key, copy, ttlMs)
     })

@@ -144,6 +144,7 @@ export class World {
     const worked = this.#all(clients, workload)
     disturb({
       scheduler: this.#scheduler,
+      network: this.#server.network,
       events: this.#o.faults.events,
       withinMs: disturbedMs,
       nodes: this.#nodes,
@@ -246,13 +247,20 @@ export class World {
   }
 
   #clientOf(process: SimProcess, system: System, name: string): SimClient {
-    return new TrackingClient({ name, process, system, ledger: this.ledger, disturbed: () => this.#disturbed })
+    return new TrackingClient({
+      name,
+      process,
+      system,
+      ledger: this.ledger,
+      disturbed: () => this.#disturbed,
+    })
   }
 
   #heal(): void {
     this.#disturbed = false
     this.#scheduler.note('all faults end')
     this.#scheduler.calm()
+    this.#server.network.healAll()
     for (const host of [...this.#nodes, ...this.#clients]) {
       host.process.thaw()
       host.link?.heal()
