@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { ShardName } from './address.ts'
 import { seededEntropy } from './entropy.ts'
-import { Membership } from './membership.ts'
+import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
-import type { Store } from './ports.ts'
+import type { Clock, Store } from './ports.ts'
 import { type ManualClock, manualClock } from './testing/manual-clock.ts'
 
 const SHARDS = 16
@@ -19,7 +19,7 @@ interface Node {
 async function cluster() {
   const clock = manualClock()
   const { store } = await memory().connect({ name: 'test', clock, entropy: seededEntropy('world') })
-  const join = (node: string, overrides: Partial<Store> = {}, onLog: (text: string) => void = () => {}): Node => {
+  const join = (node: string, overrides: Partial<Store> = {}, more: Partial<MembershipOptions> = {}): Node => {
     const open = new Set<ShardName>()
     const moving = new Map<ShardName, Promise<void>>()
     const membership = new Membership({
@@ -34,7 +34,8 @@ async function cluster() {
       onMove: (shard) => moving.get(shard),
       onClose: async (shard) => void open.delete(shard),
       onFenced: () => open.clear(),
-      onLog,
+      onLog: () => {},
+      ...more,
     })
     void membership.join()
     return { membership, open, moving }
@@ -200,7 +201,7 @@ test('an outage that keeps a lease from being renewed is logged once, and the ne
     if (down && key.startsWith('member.')) throw new Error('no leader now')
     return store.update(key, ...rest)
   }
-  join('a', { update }, (text) => logged.push(text))
+  join('a', { update }, { onLog: (text) => logged.push(text) })
   await advance(clock, 500)
   for (const outages of [1, 2]) {
     down = true
@@ -284,4 +285,38 @@ test('place/6: a keeper that has not heard of a new member yet does not take it 
   expect(seen).toContain(3)
   expect([...seen].every((count, i, all) => i === 0 || count >= (all[i - 1] ?? 0))).toBe(true)
   expect(a.open.size + b.open.size + c.open.size).toBe(SHARDS)
+})
+
+/** As seen by a process whose time passes at another rate than the store's. */
+function atRate(clock: Clock, rate: number): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic() * rate,
+    after: (delayMs, run) => clock.after(delayMs / rate, run),
+  }
+}
+
+/** Whether a member that has lost the store ever believes in a lease that the store has ended. */
+async function outlivesItsLease(rate: number): Promise<boolean> {
+  const { clock, store, join } = await cluster()
+  let down = false
+  const update: Store['update'] = async (key, ...rest) => {
+    if (down) throw new Error('no way to the store')
+    return store.update(key, ...rest)
+  }
+  const { membership } = join('a', { update }, { clock: atRate(clock, rate) })
+  await advance(clock, 1_000)
+  expect(membership.valid).toBe(true)
+  down = true
+  for (let ms = 0; ms < 3 * LEASE_MS; ms += 50) {
+    await advance(clock, 50)
+    if (membership.valid && (await store.get(`member.${membership.id}`)) === undefined) return true
+  }
+  expect(membership.valid).toBe(false)
+  return false
+}
+
+test('place/3: a node stops before anybody may take its shards, however fast its clock is, and up to 20 % slow', async () => {
+  for (const rate of [3, 1.2, 1, 0.81]) expect(await outlivesItsLease(rate), `at rate ${rate}`).toBe(false)
+  expect(await outlivesItsLease(0.7), 'the bound is real').toBe(true)
 })

@@ -6,7 +6,8 @@
  *
  * 1. A shard is opened after its key was changed to this member by compare-and-set, and never otherwise.
  * 2. Each change of owner raises the shard's epoch.
- * 3. A member whose lease was not renewed for 0.8 of its time stops admitting, before anybody may take its shards.
+ * 3. A member whose lease was not renewed for 0.8 of its time stops admitting, before anybody may take its shards: true for a
+ *    clock that is up to 20 % slower than the store's.
  * 4. A member id is never used again: after a lost lease the node comes back as a new incarnation.
  * 5. What a planned move waits for holds up neither the lease, nor the view, nor other shards: the shard stays open meanwhile.
  * 6. A member is taken out of the view when its key is gone, never because word of it is late.
@@ -38,7 +39,8 @@ export interface MembershipOptions {
 }
 
 const RENEW_FRACTION = 0.15
-const FENCE_FRACTION = 0.8
+/** Holds for clocks that are slower than the store's by less than the rest. */
+export const FENCE_FRACTION = 0.8
 /** Claims in flight at once. */
 const CLAIMS = 32
 

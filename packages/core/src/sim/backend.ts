@@ -25,6 +25,8 @@ export interface Witness {
   acknowledged(subject: string, bytes: Uint8Array): void
   published(process: SimProcess, message: BusMessage): void
   mailed(to: Address, entry: MailEntry, streamId: string): void
+  /** Mail of a later time is stored. */
+  planned(to: Address, entry: MailEntry, streamId: string): void
   /** A dead letter is stored. */
   buried(bytes: Uint8Array): void
 }
@@ -47,6 +49,7 @@ export class SimServer {
   readonly namespace: string
   readonly network = new Network()
   readonly #o: SimServerOptions
+  readonly #subjects: Subjects
   readonly #broker: Broker
   readonly #shelf: Shelf
   #growing: (() => void)[] = []
@@ -56,6 +59,7 @@ export class SimServer {
     this.#o = options
     this.namespace = namespace
     const subjects = new Subjects(namespace)
+    this.#subjects = subjects
     this.log = new Log(scheduler.entropy('stream').hex(128), subjects.journals())
     this.office = new PostOffice({
       streamId: scheduler.entropy('mail').hex(128),
@@ -115,7 +119,14 @@ export class SimServer {
         grown: (link, signal) => this.#grown(link, signal),
         onAcknowledged: (subject, bytes) => witness?.acknowledged(subject, bytes),
       }),
-      mail: new SimMail(link, this.office, (bytes) => witness?.buried(bytes)),
+      mail: new SimMail(link, this.office, {
+        onDead: (bytes) => witness?.buried(bytes),
+        onPlanned: (target, entry) => {
+          if (!this.#subjects.isWakeUp(target)) {
+            witness?.planned(this.#subjects.addressIn(target), entry, this.office.streamId)
+          }
+        },
+      }),
       store: new SimStore(link, this.#shelf, onHandlerError),
       close: async () => link.close(),
     }

@@ -32,6 +32,8 @@ export interface ClientOptions {
   readonly process: SimProcess
   readonly system: System
   readonly ledger: Ledger
+  /** A look must show no less than what was acknowledged before: `ADMITTED_DRIFT`. */
+  readonly looksHold: boolean
   readonly disturbed: () => boolean
 }
 
@@ -79,10 +81,10 @@ export class TrackingClient implements SimClient {
       changes: (options) => ref.changes(options),
       on: (type, listener) => ref.on(type, listener),
       snapshot: async (options) => {
-        const { ledger } = this.#o
+        const { ledger, looksHold } = this.#o
         const known = ledger.acknowledgedSeq(ref.address)
         const view = await ref.snapshot(options)
-        if (view.seq < known) {
+        if ((looksHold || options?.fenced === true) && view.seq < known) {
           ledger.report(
             13,
             `${this.name} is shown step ${view.seq} of ${ref.address}; ${known} was known before it asked`,

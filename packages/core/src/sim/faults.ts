@@ -1,4 +1,5 @@
 /** What may go wrong in a simulation, as probabilities and spans. All zero: a calm world in which messages only take time. */
+import { FENCE_FRACTION } from '../membership.ts'
 
 export interface Faults {
   /** Shortest and longest way of one message, milliseconds. */
@@ -17,6 +18,13 @@ export interface Faults {
   readonly stale: number
   /** A node dies right before something it wanted to do. */
   readonly crash: number
+  /** Of each process, against those of the server. */
+  readonly clocks: {
+    /** How much faster or slower time passes at most: 0.1 is 10 %. */
+    readonly drift: number
+    /** How far ahead or behind wall clocks are at most. */
+    readonly skewMs: number
+  }
   /** How many of these befall the world during the safety phase. */
   readonly events: {
     readonly kills: number
@@ -24,12 +32,14 @@ export interface Faults {
     readonly cuts: number
     /** Two parties that do not hear each other, or one that does not hear the other, and nobody tells them. */
     readonly partitions: number
+    /** A wall clock is set anew. */
+    readonly jumps: number
     /** Journal and store answer nobody, as between two leaders. */
     readonly outages: number
   }
 }
 
-export const NO_EVENTS: Faults['events'] = { kills: 0, pauses: 0, cuts: 0, partitions: 0, outages: 0 }
+export const NO_EVENTS: Faults['events'] = { kills: 0, pauses: 0, cuts: 0, partitions: 0, jumps: 0, outages: 0 }
 
 export const CALM: Faults = {
   latencyMs: [0.2, 2],
@@ -40,8 +50,15 @@ export const CALM: Faults = {
   slow: 0,
   stale: 0,
   crash: 0,
+  clocks: { drift: 0, skewMs: 0 },
   events: NO_EVENTS,
 }
+
+/**
+ * A node whose clock is slower by more believes in its lease when others may have its shards: then a look may show less than
+ * is known. Nothing else depends on rates.
+ */
+export const ADMITTED_DRIFT = 1 - FENCE_FRACTION
 
 /** A mix of faults for a seed: each kind is sometimes absent, so that rare bugs are not hidden behind loud ones. */
 export function seededFaults(random: () => number): Faults {
@@ -56,6 +73,7 @@ export function seededFaults(random: () => number): Faults {
     slow: sometimes(0.04),
     stale: sometimes(0.8),
     crash: sometimes(0.003),
-    events: { kills: some(6), pauses: some(5), cuts: some(6), outages: some(2), partitions: some(5) },
+    events: { kills: some(6), pauses: some(5), cuts: some(6), outages: some(2), partitions: some(5), jumps: some(3) },
+    clocks: { drift: sometimes(random() < 0.1 ? 0.6 : ADMITTED_DRIFT), skewMs: sometimes(8_000) },
   }
 }

@@ -15,7 +15,8 @@
  * 10. A timer fires never early and once.
  * 11. A send is applied once, after the step that made it, and the sends of one actor to another in their order.
  * 12. A write effect runs at most once; no effect has two results.
- * 13. A look shows no less than what was acknowledged before it was asked for.
+ * 13. A look shows no less than what was acknowledged before it was asked for; a fenced one whatever the clocks, any other while
+ *     clocks are as `ADMITTED_DRIFT` says.
  * 14. No error escapes into the process.
  * 15. A letter that is stored is applied once or is a dead letter, and the letters of one sender in their order; one whose
  *     delivery was told is stored.
@@ -125,6 +126,10 @@ export class Ledger implements Witness {
 
   mailed(to: Address, entry: MailEntry, streamId: string): void {
     this.letters.arrived(to, entry, streamId, this.records.length)
+  }
+
+  planned(to: Address, entry: MailEntry, streamId: string): void {
+    this.letters.plannedFor(to, entry, streamId, this.records.length)
   }
 
   buried(bytes: Uint8Array): void {

@@ -29,6 +29,8 @@ export interface Delivery {
 export class Letters {
   /** The first copy of each. */
   readonly stored = new Map<string, StoredLetter>()
+  /** Kept by the server until their time, which the wall clocks of their senders have said. */
+  readonly planned = new Map<string, StoredLetter>()
   /** By letter: why it is dead. */
   readonly dead = new Map<string, string>()
   readonly deliveries: Delivery[] = []
@@ -36,10 +38,11 @@ export class Letters {
   readonly #keys = new Set<string>()
 
   arrived(to: Address, entry: MailEntry, streamId: string, records: number): void {
-    for (const { content } of lettersIn(entry, to, streamId)) {
-      const letter = asStored(content, to, records)
-      if (letter !== undefined && !this.stored.has(letter.id)) this.stored.set(letter.id, letter)
-    }
+    note(this.stored, to, entry, streamId, records)
+  }
+
+  plannedFor(to: Address, entry: MailEntry, streamId: string, records: number): void {
+    note(this.planned, to, entry, streamId, records)
   }
 
   buried(bytes: Uint8Array): void {
@@ -53,9 +56,10 @@ export class Letters {
     if (command.key !== undefined) this.#keys.add(`${actor} ${command.key}`)
   }
 
-  /** Letters that are neither in the log, by themselves or by their key, nor buried. */
+  /** Letters, of today or later, that are neither in the log, by themselves or by their key, nor buried. */
   get waiting(): readonly StoredLetter[] {
-    return [...this.stored.values()].filter(({ id, to, key }) => {
+    const letters = new Map([...this.planned, ...this.stored])
+    return [...letters.values()].filter(({ id, to, key }) => {
       const answered = key !== undefined && this.#keys.has(`${to} ${key}`)
       return !this.#taken.has(id) && !this.dead.has(id) && !answered
     })
@@ -64,6 +68,19 @@ export class Letters {
 
 export function idOf(command: { readonly client: string; readonly n: number }, to: string): string {
   return `${askIdOf(command)} to ${to}`
+}
+
+function note(
+  letters: Map<string, StoredLetter>,
+  to: Address,
+  entry: MailEntry,
+  streamId: string,
+  records: number,
+): void {
+  for (const { content } of lettersIn(entry, to, streamId)) {
+    const letter = asStored(content, to, records)
+    if (letter !== undefined && !letters.has(letter.id)) letters.set(letter.id, letter)
+  }
 }
 
 function asStored(content: ReceivedLetter['content'], to: Address, records: number): StoredLetter | undefined {

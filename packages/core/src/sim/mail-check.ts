@@ -10,7 +10,7 @@ interface Taken {
 }
 
 export function checkMail(ledger: Ledger): void {
-  const { stored, dead, deliveries } = ledger.letters
+  const { stored, planned, dead, deliveries } = ledger.letters
   const taken = takenBy(ledger)
   const newest = new Map<string, { readonly n: number; readonly at: Taken['at'] }>()
   for (const { id, to, client, n, records } of stored.values()) {
@@ -28,7 +28,7 @@ export function checkMail(ledger: Ledger): void {
     if (before === undefined || before.n < n) newest.set(`${client} to ${to}`, { n, at: first.at })
   }
   for (const id of dead.keys()) if (!stored.has(id)) ledger.report(15, `the dead letter ${id} was never stored`)
-  const known = new Set([...stored.values()].map(({ causation }) => causation))
+  const known = new Set([...stored.values(), ...planned.values()].map(({ causation }) => causation))
   for (const { id, to, ended } of deliveries) {
     const there = known.has(`client:${id}`)
     if (ended?.stored === true && !there) ledger.report(15, `delivery ${id} to ${to} was told stored and is not`)

@@ -12,15 +12,21 @@ import type { SimLink } from './link.ts'
 
 const CHUNK = 64
 
+export interface MailTold {
+  /** A dead letter is stored. */
+  readonly onDead: (bytes: Uint8Array) => void
+  /** A message is stored that will lie on `target` later. */
+  readonly onPlanned: (target: string, entry: MailEntry) => void
+}
+
 export class SimMail implements Mail {
   readonly #link: SimLink
   readonly #office: PostOffice
   readonly #name: string
-  readonly #onDead: (bytes: Uint8Array) => void
+  readonly #told: MailTold
 
-  /** @param onDead a dead letter is stored */
-  constructor(link: SimLink, office: PostOffice, onDead: (bytes: Uint8Array) => void) {
-    this.#onDead = onDead
+  constructor(link: SimLink, office: PostOffice, told: MailTold) {
+    this.#told = told
     this.#link = link
     this.#office = office
     this.#name = link.process.name
@@ -36,7 +42,7 @@ export class SimMail implements Mail {
     { id, headers }: { readonly id: string; readonly headers?: Headers },
   ): Promise<MailOutcome> {
     return this.#stored('mails', subject, bytes, (copy) => {
-      if (this.#office.isDead(subject)) this.#onDead(copy)
+      if (this.#office.isDead(subject)) this.#told.onDead(copy)
       return this.#office.store(subject, copy, headers, id)
     })
   }
@@ -46,7 +52,12 @@ export class SimMail implements Mail {
     bytes: Uint8Array,
     options: { readonly id: string; readonly at: number; readonly target: string; readonly headers?: Headers },
   ): Promise<MailOutcome> {
-    return this.#stored('schedules', subject, bytes, (copy) => this.#office.schedule(subject, copy, options))
+    return this.#stored('schedules', subject, bytes, (copy) => {
+      const position = this.#office.schedule(subject, copy, options)
+      const { target, headers = {}, at } = options
+      this.#told.onPlanned(target, { subject, position, bytes: copy, headers, storedAt: at })
+      return position
+    })
   }
 
   async #stored(

@@ -51,6 +51,9 @@ export function disturb(options: NemesisOptions): void {
     link?.cut()
     scheduler.at(scheduler.between(CUT_MS), `${name} is connected again`, () => link?.heal())
   })
+  sometimes(events.jumps, all, ({ process }) => {
+    process.clock.skewMs = scheduler.skewMs()
+  })
   sometimes(events.partitions, all, ({ name }) => part(options, name))
   sometimes(events.outages, nodes, () => {
     scheduler.available = false

@@ -5,13 +5,13 @@
  * 2. A dead process does nothing that anybody else could see: its link is silent from the same moment on.
  * 3. After a pause everything that waited comes in its order, late.
  */
-import type { Clock } from '../ports.ts'
+import { ProcessClock } from './process-clock.ts'
 import type { Scheduler } from './scheduler.ts'
 
 export class SimProcess {
   readonly name: string
   readonly scheduler: Scheduler
-  readonly clock: Clock
+  readonly clock: ProcessClock
   #state: 'running' | 'frozen' | 'dead' = 'running'
   #frozenOnce = false
   #waiting: (() => void)[] = []
@@ -19,30 +19,13 @@ export class SimProcess {
 
   readonly #mortal: boolean
 
-  /** @param options `mortal`: it may die by chance, not only when it is killed */
-  constructor(name: string, scheduler: Scheduler, options: { readonly mortal?: boolean } = {}) {
-    this.#mortal = options.mortal ?? false
+  /** @param options `mortal`: it may die by chance, not only when it is killed; `rate`: of its clock */
+  constructor(name: string, scheduler: Scheduler, options: { readonly mortal?: boolean; readonly rate?: number } = {}) {
+    const { mortal = false, rate = 1 } = options
+    this.#mortal = mortal
     this.name = name
     this.scheduler = scheduler
-    const { time } = scheduler
-    this.clock = {
-      now: () => time.wallMs,
-      monotonic: () => time.elapsedMs,
-      after: (delayMs, run) => {
-        let cancelled = false
-        const timer = time.at(delayMs, () => {
-          this.run(`${name} timer`, () => {
-            if (!cancelled) run()
-          })
-        })
-        return {
-          cancel: () => {
-            cancelled = true
-            timer.cancel()
-          },
-        }
-      },
-    }
+    this.clock = new ProcessClock(scheduler.time, rate, (task) => this.run(`${name} timer`, task))
   }
 
   get alive(): boolean {

@@ -100,6 +100,18 @@ export class Scheduler {
     return least + this.#entropy.random() ** 3 * (most - least)
   }
 
+  /** Of the clock of a process that begins. */
+  rate(): number {
+    const { drift } = this.#faults.clocks
+    return 1 + this.between([-drift, drift])
+  }
+
+  /** Of a wall clock that is set. */
+  skewMs(): number {
+    const { skewMs } = this.#faults.clocks
+    return this.between([-skewMs, skewMs])
+  }
+
   /** Takes its time and arrives. */
   sureFate(): Fate {
     return { delayMs: this.latencyMs(), lost: false, sure: true, againMs: undefined }

@@ -13,7 +13,7 @@ import { createSystem, type System } from '../system.ts'
 import { SimServer, type SimServerOptions } from './backend.ts'
 import { checkCalls } from './call-check.ts'
 import { type SimClient, TrackingClient } from './client.ts'
-import type { Faults } from './faults.ts'
+import { ADMITTED_DRIFT, type Faults } from './faults.ts'
 import { Ledger, type Violation } from './ledger.ts'
 import type { SimLink } from './link.ts'
 import { checkLog } from './log-check.ts'
@@ -205,7 +205,8 @@ export class World {
     const { shards, leaseMs, residency = {}, guest } = this.#o
     const { name } = host
     host.system = undefined
-    const process = new SimProcess(name, this.#scheduler, { mortal: isNode })
+    const process = new SimProcess(name, this.#scheduler, { mortal: isNode, rate: this.#scheduler.rate() })
+    process.clock.skewMs = this.#scheduler.skewMs()
     host.process = process
     process.onDeath(() => this.#died(host))
     const start = (): void => {
@@ -252,6 +253,7 @@ export class World {
       process,
       system,
       ledger: this.ledger,
+      looksHold: this.#o.faults.clocks.drift <= ADMITTED_DRIFT,
       disturbed: () => this.#disturbed,
     })
   }
@@ -263,6 +265,7 @@ export class World {
     this.#server.network.healAll()
     for (const host of [...this.#nodes, ...this.#clients]) {
       host.process.thaw()
+      host.process.clock.skewMs = 0
       host.link?.heal()
       if (!host.process.alive) this.#boot(host)
     }
