@@ -13,12 +13,12 @@ export interface TimedTree {
 export class Alarm {
   readonly #clock: Clock
   readonly #tree: () => TimedTree | undefined
-  readonly #onDue: (timer: number) => void
+  readonly #onDue: (timer: number, now: number) => void
   readonly #fired = new Set<number>()
   #timer: Timer | undefined
 
-  /** `tree`: undefined while no timer may fire. */
-  constructor(clock: Clock, tree: () => TimedTree | undefined, onDue: (timer: number) => void) {
+  /** `tree`: undefined while no timer may fire. `onDue` is told the time that the clock shows then. */
+  constructor(clock: Clock, tree: () => TimedTree | undefined, onDue: (timer: number, now: number) => void) {
     this.#clock = clock
     this.#tree = tree
     this.#onDue = onDue
@@ -39,10 +39,11 @@ export class Alarm {
   #ring(): void {
     const tree = this.#tree()
     if (tree === undefined) return
-    for (const timer of tree.due(this.#clock.now())) {
+    const now = this.#clock.now()
+    for (const timer of tree.due(now)) {
       if (this.#fired.has(timer)) continue
       this.#fired.add(timer)
-      this.#onDue(timer)
+      this.#onDue(timer, now)
     }
     this.set()
   }

@@ -79,6 +79,8 @@ export class StepMaker {
   #settlement = new Settlement()
   #seq = 0
   #at = 0
+  /** When a timer came due last. */
+  #dueAt = 0
   /** There is a tree in the log that this code cannot read. */
   #unread = false
 
@@ -189,6 +191,12 @@ export class StepMaker {
     return this.#run(draft, { ...origin, step: this.#next })
   }
 
+  /** A timer has come due: its step may have to wait, and is not early for it when the clock is set back. @returns its origin */
+  comesDue(input: Input, now: number): Origin | undefined {
+    this.#dueAt = Math.max(this.#dueAt, now)
+    return this.#host?.originOf(input)
+  }
+
   /** What a person has ordered. A new tree that cannot be made leaves everything as it was. */
   operator(order: Order, cause: EnvelopeCause, command?: Omit<NonNullable<Step['command']>, 'wants'>): MadeStep {
     const old = this.#host
@@ -236,7 +244,7 @@ export class StepMaker {
 
   /** The time that the next step sees. */
   #now(): number {
-    return Math.max(this.#o.clock.now(), this.#at)
+    return Math.max(this.#o.clock.now(), this.#at, this.#dueAt)
   }
 
   #run(draft: Draft, origin: Origin): MadeStep {

@@ -131,6 +131,25 @@ describe('timers', () => {
     expect(await actor.context()).toMatchObject({ n: 1 })
   })
 
+  test('nor in its step, when the clock is set back while that waits for an append', async () => {
+    const actor = await stage()
+    actor.ask({ type: 'wake' })
+    await actor.quiet()
+    await actor.advance(900)
+    const free = actor.journal.hold()
+    actor.ask(add(1))
+    await actor.quiet()
+    await actor.advance(100)
+    here.clock.shiftWall(-500)
+    free()
+    await actor.quiet()
+    const steps = (await actor.records()).flatMap((record) => record.steps)
+    const due = steps.flatMap(({ made }) => made?.timers ?? []).map((timer) => timer.due)
+    const fired = steps.filter(({ input }) => input.kind === 'timer').map(({ at }) => at)
+    expect([fired.length, due.length]).toEqual([1, 1])
+    expect(fired[0]).toBeGreaterThanOrEqual(due[0] ?? Infinity)
+  })
+
   test('by the next incarnation when the first is gone; a firing already queued fires once', async () => {
     const first = await stage()
     first.ask({ type: 'wake' })

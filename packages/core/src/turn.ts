@@ -102,9 +102,9 @@ export class Resident {
     this.#alarm = new Alarm(
       clock,
       () => (this.#phase === 'running' && this.#settlement.life.kind === 'active' ? this.#maker.host : undefined),
-      (timer) => {
+      (timer, now) => {
         const input = { kind: 'timer', timer } as const
-        this.#receiveSystem(input, this.#maker.host?.originOf(input))
+        this.#receiveSystem(input, this.#maker.comesDue(input, now))
       },
     )
     this.#rests = new Rests(clock, (paths) => this.#phase === 'running' && this.#maker.host?.resume(paths))
