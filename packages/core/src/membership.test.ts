@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { ShardName } from './address.ts'
 import { seededEntropy } from './entropy.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
+import { assign } from './placement.ts'
 import type { Clock, Store } from './ports.ts'
 import { type ManualClock, manualClock } from './testing/manual-clock.ts'
 
@@ -285,6 +286,52 @@ test('place/6: a keeper that has not heard of a new member yet does not take it 
   expect(seen).toContain(3)
   expect([...seen].every((count, i, all) => i === 0 || count >= (all[i - 1] ?? 0))).toBe(true)
   expect(a.open.size + b.open.size + c.open.size).toBe(SHARDS)
+})
+
+test('a shard that is freed while its last life here still ends is taken up when that has ended', async () => {
+  const { clock, store, join } = await cluster()
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+  let slow: ShardName | undefined
+  let down = true
+  // What fails elsewhere ends the round in which the shard would have been looked at again.
+  const update: Store['update'] = async (key, value, ...rest) => {
+    if (down && Buffer.from(value).toString().includes('"owner":""')) throw new Error('no leader now')
+    return store.update(key, value, ...rest)
+  }
+  const a = join('a', { update }, { onClose: async (shard) => (shard === slow ? ended : undefined) })
+  await advance(clock, 500)
+  join('b')
+  await advance(clock, 500)
+  const stays = [...assign(a.membership.view, { main: SHARDS })].find(([, owner]) => owner === a.membership.id)
+  slow = stays?.[0] ?? 'main-0'
+  const write = (owner: string, revision: number) =>
+    store.update(`shard.${slow}`, Buffer.from(JSON.stringify({ owner, epoch: 2 })), revision)
+  const known = await store.get(`shard.${slow}`)
+  const theirs = await write('other-00000000-1', known?.revision ?? 0)
+  await advance(clock, 100)
+  await write('', theirs ?? 0)
+  await advance(clock, 500)
+  down = false
+  await advance(clock, 1_000)
+  end()
+  await advance(clock, 1_000)
+  expect(a.membership.ownerOf(slow)).toMatchObject({ owner: a.membership.id, epoch: 3 })
+})
+
+test('a lease that another member renews changes nothing; with its own a member looks at everything again', async () => {
+  const { clock, join } = await cluster()
+  const [a] = [join('a'), join('b')]
+  await advance(clock, 1_000)
+  let read = 0
+  const looked = vi.spyOn(a.membership, 'view', 'get').mockImplementation(() => {
+    read += 1
+    return { version: 0, members: [] }
+  })
+  await advance(clock, 2 * LEASE_MS)
+  looked.mockRestore()
+  const own = (2 * LEASE_MS) / (0.15 * LEASE_MS)
+  expect(read).toBeGreaterThan(own - 2)
+  expect(read).toBeLessThan(own + 2)
 })
 
 /** As seen by a process whose time passes at another rate than the store's. */

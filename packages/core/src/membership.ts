@@ -15,7 +15,7 @@
  */
 import type { ShardName } from './address.ts'
 import { keyBytes, memberIn, type ShardKey, shardKeyIn, shardNameIn, viewIn } from './cluster-keys.ts'
-import { assign, keepsView, type Member, sameMembers, type View } from './placement.ts'
+import { type Assigned, assign, keepsView, type Member, sameMembers, type View } from './placement.ts'
 import type { Clock, Entropy, Store, StoreChange, Subscription, Timer } from './ports.ts'
 
 export interface MembershipOptions {
@@ -57,6 +57,7 @@ export class Membership {
   #revision = 0
   #renewedAt = 0
   #view: { readonly view: View; readonly revision: number } | undefined
+  #assigned: Assigned | undefined
   #watches: Subscription[] = []
   #timer: Timer | undefined
   #claims: Promise<unknown> = Promise.resolve()
@@ -196,6 +197,8 @@ export class Membership {
       this.#revision = revision
       this.#renewedAt = at
       this.#told = false
+      // Whatever was passed over because a shard was busy is looked at again.
+      void this.#settle()
     } catch (error) {
       if (!this.#told) this.#o.onLog('lease not renewed', { error: String(error), valid: this.valid })
       this.#told = true
@@ -219,7 +222,9 @@ export class Membership {
   #memberChanged(change: StoreChange): void {
     if (change.kind === 'put') {
       const member = memberIn(change.entry.value)
-      if (member !== undefined) this.#members.set(member.id, member)
+      // Another lease was renewed: of a thousand members one does so every few milliseconds.
+      if (member === undefined || this.#members.has(member.id)) return
+      this.#members.set(member.id, member)
     } else {
       const id = change.key.slice('member.'.length)
       this.#members.delete(id)
@@ -307,7 +312,10 @@ export class Membership {
 
   async #moveShards(): Promise<void> {
     const { view } = this
-    const wanted = assign(view, this.#o.groups)
+    if (this.#assigned?.view !== view) {
+      this.#assigned = { view, owners: assign(view, this.#o.groups, this.#assigned) }
+    }
+    const wanted = this.#assigned.owners
     const alive = new Set(view.members.map((member) => member.id))
     const work: (() => Promise<void>)[] = []
     for (const shard of this.#held()) {

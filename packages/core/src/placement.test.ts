@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { seededEntropy } from './entropy.ts'
-import { assign, type Member, sameMembers, type View } from './placement.ts'
+import { type Assigned, assign, type Member, sameMembers, type View } from './placement.ts'
 import { randomOf } from './testing/random-data.ts'
 
 const member = (id: string, groups: readonly string[] = ['main']): Member => ({ id, node: id, groups })
@@ -13,11 +13,14 @@ describe('placement/1: a member that joins or leaves moves only the shards that 
     const random = randomOf(entropy)
     let members: Member[] = [member(entropy.hex(32))]
     let before = assign(view(members), groups)
+    let assigned = { view: view(members), owners: before }
     for (let i = 0; i < 12; i++) {
       const joins = members.length < 2 || random.int(3) > 0
       const changed = joins ? member(entropy.hex(32), random.pick([['main'], ['main', 'gpu']])) : random.pick(members)
       members = joins ? [...members, changed] : members.filter((m) => m !== changed)
       const after = assign(view(members), groups)
+      expect(assign(view(members), groups, assigned)).toEqual(after)
+      assigned = { view: view(members), owners: after }
       for (let n = 0; n < groups.main; n++) {
         const [was, is] = [before.get(`main-${n}`), after.get(`main-${n}`)]
         if (was !== is) expect(joins ? is : was).toBe(changed.id)
@@ -33,6 +36,18 @@ describe('placement/1: a member that joins or leaves moves only the shards that 
     expect(counts.size).toBe(8)
     for (const count of counts.values()) expect(Math.abs(count - 256)).toBeLessThan(75) // five standard deviations
   })
+})
+
+test('what is worked out from an earlier view is what the view alone gives, however many came and went', () => {
+  const random = randomOf(seededEntropy('earlier'))
+  const all = Array.from({ length: 12 }, (_, i) => member(`node-${i}`, i % 3 === 0 ? ['main', 'gpu'] : ['main']))
+  let before: Assigned | undefined
+  for (let i = 0; i < 40; i++) {
+    const present = view(all.filter(() => random.int(3) > 0))
+    const owners = assign(present, groups, before)
+    expect(owners).toEqual(assign(present, groups))
+    before = { view: present, owners }
+  }
 })
 
 describe('placement/2: the same view gives the same assignment on every node', () => {
