@@ -60,19 +60,19 @@ async function advance(ms: number): Promise<void> {
 const commands = () => sent.map(({ envelope }) => envelope.command)
 
 describe('asker/1: one command keeps one id through every resend', () => {
-  test('silence: sent again after a second, with what is left of the time', async () => {
+  test('silence: sent again after half a second, then ever later, with what is left of the time', async () => {
     const told = ask({ key: 'k' })
     await advance(2_100)
-    expect(sent).toHaveLength(3)
+    expect(sent).toHaveLength(4)
     expect(new Set(sent.map(({ envelope }) => JSON.stringify(envelope.command))).size).toBe(1)
-    expect(sent.map(({ envelope }) => envelope.remainingMs)).toEqual([5_000, 4_000, 3_000])
-    expect(sent.map(({ envelope }) => envelope.key)).toEqual(['k', 'k', 'k'])
-    expect(sent.map(({ closed }) => closed)).toEqual([true, true, false])
-    sent[2]?.tell(ok('late'))
+    expect(sent.map(({ envelope }) => envelope.remainingMs)).toEqual([5_000, 4_500, 4_000, 3_000])
+    expect(sent.map(({ envelope }) => envelope.key)).toEqual(['k', 'k', 'k', 'k'])
+    expect(sent.map(({ closed }) => closed)).toEqual([true, true, true, false])
+    sent[3]?.tell(ok('late'))
     await quiet()
-    expect([told.ended, sent[2]?.closed, sent.length]).toEqual(['late', true, 3])
+    expect([told.ended, sent[3]?.closed, sent.length]).toEqual(['late', true, 4])
     await advance(5_000)
-    expect(sent).toHaveLength(3)
+    expect(sent).toHaveLength(4)
   })
 
   test('an answer to an earlier copy counts as well', async () => {
@@ -95,7 +95,9 @@ describe('asker/2: "not here, ask again" is not told to the caller', () => {
       }
       seen = sent.length
     }
-    expect(times.map((at, i) => at - (times[i - 1] ?? 0))).toEqual([0, 50, 100, 200, 400, 800])
+    expect(times.map((at, i) => at - (times[i - 1] ?? 0))).toEqual([
+      0, 50, 50, 50, 50, 50, 75, 100, 125, 150, 175, 225, 275, 350, 450, 550,
+    ])
     sent.at(-1)?.tell(ok('found'))
     await advance(2_100)
     sent.at(-1)?.tell(ok('found'))

@@ -36,10 +36,11 @@ export interface Question {
 const TICK_MS = 25
 /** A script that awaits an answer must not end before it. */
 const KEEP_ALIVE = { keepAlive: true }
-const FIRST_RESEND_MS = 50
+/** What says "not here" is asked again after a quarter of the time that the ask has taken so far, within these bounds. */
+const SOONEST_RESEND_MS = 50
 const LONGEST_RESEND_MS = 2_000
-/** An answer that takes longer than this is asked for again: its node may have died. */
-const SILENCE_MS = 1_000
+/** No answer is asked for again after so long, then when the ask has taken twice as long: its node may have died. */
+const SILENCE_MS = 500
 
 interface Pending {
   readonly question: Question
@@ -54,7 +55,6 @@ interface Pending {
   place: Place<Pending> | undefined
   sent: { close(): void } | undefined
   sendAt: number
-  pauseMs: number
   lastError: TroupeError | undefined
 }
 
@@ -103,7 +103,6 @@ export class Asker {
       place: undefined,
       sent: undefined,
       sendAt: 0,
-      pauseMs: FIRST_RESEND_MS,
       lastError: undefined,
     }
     pending.place = this.#pending.add(pending)
@@ -129,8 +128,11 @@ export class Asker {
   }
 
   #send(pending: Pending, remainingMs: number): void {
-    pending.sendAt = this.#clock.monotonic() + Math.max(SILENCE_MS, pending.pauseMs)
-    if (!this.#transport.connected) return
+    const { connected } = this.#transport
+    const waited = pending.question.timeoutMs - remainingMs
+    const pauseMs = connected ? within(SILENCE_MS, waited, LONGEST_RESEND_MS) : SOONEST_RESEND_MS
+    pending.sendAt = this.#clock.monotonic() + pauseMs
+    if (!connected) return
     try {
       pending.sent = this.#transport.send(envelopeOf(pending, remainingMs), (answer) => this.#answered(pending, answer))
     } catch (error) {
@@ -165,8 +167,9 @@ export class Asker {
   }
 
   #again(pending: Pending): void {
-    pending.sendAt = this.#clock.monotonic() + pending.pauseMs
-    pending.pauseMs = Math.min(pending.pauseMs * 2, LONGEST_RESEND_MS)
+    const now = this.#clock.monotonic()
+    const waited = now - pending.deadline + pending.question.timeoutMs
+    pending.sendAt = now + within(SOONEST_RESEND_MS, waited / 4, LONGEST_RESEND_MS)
   }
 
   /** @returns false when it had ended before */
@@ -200,6 +203,8 @@ export class Asker {
     )
   }
 }
+
+const within = (least: number, value: number, most: number): number => Math.max(least, Math.min(value, most))
 
 /** Longer than any clock may be set ahead: what an ask leaves in the log ends at a time that can be written. */
 const LONGEST_TIMEOUT_MS = LAST_MS / 2

@@ -51,3 +51,9 @@ export function shardNameIn(text: string): ShardName {
   const cut = text.lastIndexOf('-')
   return `${text.slice(0, cut)}-${Number(text.slice(cut + 1))}`
 }
+
+/** Of a word on `n.any.unheard`. Anybody may write there. */
+export function shardIn(bytes: Uint8Array): ShardName | undefined {
+  const { shard } = parsed(bytes)
+  return typeof shard === 'string' && shard.includes('-') ? shardNameIn(shard) : undefined
+}

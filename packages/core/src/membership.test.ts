@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import type { ShardName } from './address.ts'
+import { type ShardName, Subjects } from './address.ts'
 import { seededEntropy } from './entropy.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { memory } from './memory/backend.ts'
@@ -9,6 +9,7 @@ import { type ManualClock, manualClock } from './testing/manual-clock.ts'
 
 const SHARDS = 16
 const LEASE_MS = 3_000
+const UNHEARD = 'tr.default.n.any.unheard'
 
 interface Node {
   readonly membership: Membership
@@ -19,7 +20,7 @@ interface Node {
 
 async function cluster() {
   const clock = manualClock()
-  const { store } = await memory().connect({ name: 'test', clock, entropy: seededEntropy('world') })
+  const { store, bus } = await memory().connect({ name: 'test', clock, entropy: seededEntropy('world') })
   const join = (node: string, overrides: Partial<Store> = {}, more: Partial<MembershipOptions> = {}): Node => {
     const open = new Set<ShardName>()
     const moving = new Map<ShardName, Promise<void>>()
@@ -28,6 +29,8 @@ async function cluster() {
       groups: { main: SHARDS },
       logics: { cart: `logic of ${node}` },
       store: { ...whole(store), ...overrides },
+      bus,
+      subjects: new Subjects('default'),
       clock,
       entropy: seededEntropy(node),
       leaseMs: LEASE_MS,
@@ -41,7 +44,7 @@ async function cluster() {
     void membership.join()
     return { membership, open, moving }
   }
-  return { clock, store, join }
+  return { clock, store, bus, join }
 }
 
 /** A class instance cannot be spread. */
@@ -137,7 +140,7 @@ test('place: one that joins takes nothing from members of which it has not heard
   expect([...a.open].filter((shard) => b.open.has(shard))).toEqual([])
 })
 
-test('place/5: shards that wait before they move stay open and hold up neither the others nor the lease', async () => {
+test('place/3: shards that wait before they move stay open and hold up neither the others nor the lease', async () => {
   const { clock, join } = await cluster()
   const a = join('a')
   await advance(clock, 200)
@@ -157,7 +160,7 @@ test('place/5: shards that wait before they move stay open and hold up neither t
   expect(a.open.size + b.open.size).toBe(SHARDS)
 })
 
-test('place/5: a node that leaves keeps its lease and its shards until what they wait for is over, or until it is stopped', async () => {
+test('place/3: a node that leaves keeps its lease and its shards until what they wait for is over, or until it is stopped', async () => {
   const { clock, join } = await cluster()
   const [a, b] = [join('a'), join('b')]
   await advance(clock, 1_000)
@@ -213,7 +216,7 @@ test('an outage that keeps a lease from being renewed is logged once, and the ne
   }
 })
 
-test('place/4: a claim that is answered after its incarnation has ended opens nothing', async () => {
+test('place/1: a claim that is answered after its incarnation has ended opens nothing', async () => {
   const { clock, store, join } = await cluster()
   let slow = true
   let behind = true
@@ -261,7 +264,28 @@ test('place/1: a shard whose key names another is closed at once, whatever place
   expect(a.open.size).toBe(SHARDS - 1)
 })
 
-test('place/6: a keeper that has not heard of a new member yet does not take it out of the view', async () => {
+test('place/5: the shards of a member whom nobody hears are taken long before its lease ends', async () => {
+  const { clock, bus, join } = await cluster()
+  const nodes = [join('a'), join('b'), join('c')]
+  const of = () => nodes.reduce((sum, { open }) => sum + open.size, 0)
+  await advance(clock, 3_000)
+  expect(of()).toBe(SHARDS)
+  const [first] = nodes.splice(0, 1)
+  const [shard] = first?.open ?? []
+  first?.membership.abandon()
+  // Words that make no sense, or of shards that are well, harm nobody.
+  for (const word of ['{}', '{"shard":"x"}', '{"shard":"main-1"}']) bus.publish(UNHEARD, Buffer.from(word))
+  bus.publish(UNHEARD, Buffer.from(JSON.stringify({ shard })))
+  await advance(clock, 450)
+  expect(of()).toBe(SHARDS)
+  // With nobody to miss it, its neighbour does.
+  const [second] = nodes.splice(0, 1)
+  second?.membership.abandon()
+  await advance(clock, 0.15 * LEASE_MS + 450)
+  expect(of()).toBe(SHARDS)
+})
+
+test('place/4: a keeper that has not heard of a new member yet does not take it out of the view', async () => {
   const { clock, store, join } = await cluster()
   let deaf = true
   const late: Store['watch'] = (pattern, listener) =>
@@ -363,7 +387,7 @@ async function outlivesItsLease(rate: number): Promise<boolean> {
   return false
 }
 
-test('place/3: a node stops before anybody may take its shards, however fast its clock is, and up to 20 % slow', async () => {
+test('lease/1: a node stops before anybody may take its shards, however fast its clock is, and up to 20 % slow', async () => {
   for (const rate of [3, 1.2, 1, 0.81]) expect(await outlivesItsLease(rate), `at rate ${rate}`).toBe(false)
   expect(await outlivesItsLease(0.7), 'the bound is real').toBe(true)
 })

@@ -1,22 +1,22 @@
 /**
  * One node's place in the cluster: its lease, the view, and the shards it holds.
  *
- * Owns the member key and the shard keys that name this node. Decides by `placement.ts`; tells the shard host what to open
+ * Owns the shard keys that name this node, and its lease (`lease.ts`). Decides by `placement.ts`; tells the shard host what to open
  * and what to close.
  *
  * 1. A shard is opened after its key was changed to this member by compare-and-set, and never otherwise.
  * 2. Each change of owner raises the shard's epoch.
- * 3. A member whose lease was not renewed for 0.8 of its time stops admitting, before anybody may take its shards: true for a
- *    clock that is up to 20 % slower than the store's.
- * 4. A member id is never used again: after a lost lease the node comes back as a new incarnation.
- * 5. What a planned move waits for holds up neither the lease, nor the view, nor other shards: the shard stays open meanwhile.
- * 6. A member is taken out of the view when its key is gone, never because word of it is late.
- * 7. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
+ * 3. What a planned move waits for holds up neither the lease, nor the view, nor other shards: the shard stays open meanwhile.
+ * 4. A member is taken out of the view when its key is gone, never because word of it is late.
+ * 5. A member whom `witness.ts` finds dead loses its key at once; who doubts whose shard asks for that finding.
+ * 6. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
  */
-import type { ShardName } from './address.ts'
-import { keyBytes, memberIn, type ShardKey, shardKeyIn, shardNameIn, viewIn } from './cluster-keys.ts'
+import type { ShardName, Subjects } from './address.ts'
+import { keyBytes, memberIn, type ShardKey, shardIn, shardKeyIn, shardNameIn, viewIn } from './cluster-keys.ts'
+import { Lease } from './lease.ts'
 import { type Assigned, assign, keepsView, type Member, sameMembers, type View } from './placement.ts'
-import type { Clock, Entropy, Store, StoreChange, Subscription, Timer } from './ports.ts'
+import type { Bus, Clock, Entropy, Store, StoreChange, Subscription } from './ports.ts'
+import { Witness } from './witness.ts'
 
 export interface MembershipOptions {
   readonly node: string
@@ -24,6 +24,8 @@ export interface MembershipOptions {
   /** By type: hash of the logic with which this node serves it, for whoever looks for the code that recorded something. */
   readonly logics: { readonly [type: string]: string }
   readonly store: Store
+  readonly bus: Bus
+  readonly subjects: Subjects
   readonly clock: Clock
   readonly entropy: Entropy
   /** Time to live of the member key. */
@@ -38,9 +40,8 @@ export interface MembershipOptions {
   readonly onLog: (text: string, data: object) => void
 }
 
-const RENEW_FRACTION = 0.15
-/** Holds for clocks that are slower than the store's by less than the rest. */
-export const FENCE_FRACTION = 0.8
+/** Of the lease: what failed is tried again after it. */
+const RETRY_FRACTION = 0.15
 /** Claims in flight at once. */
 const CLAIMS = 32
 
@@ -52,37 +53,47 @@ export class Membership {
   readonly #shards = new Map<ShardName, { readonly key: ShardKey; readonly revision: number }>()
   readonly #open = new Set<ShardName>()
   readonly #busy = new Set<ShardName>()
-  #me: Member
-  #incarnation = 0
-  #revision = 0
-  #renewedAt = 0
+  readonly #lease: Lease
+  readonly #witness: Witness
   #view: { readonly view: View; readonly revision: number } | undefined
   #assigned: Assigned | undefined
   #watches: Subscription[] = []
-  #timer: Timer | undefined
   #claims: Promise<unknown> = Promise.resolve()
   #settling: Promise<void> | undefined
   #again = false
   /** All present members are known: before that, those still to come would look dead. */
   #informed = false
   #leaving = false
-  /** The outage of the store that keeps the lease from being renewed is in the log. */
-  #told = false
 
   constructor(options: MembershipOptions) {
     this.#o = options
-    this.#me = this.#newIncarnation()
+    const { node, groups, logics, bus, subjects, clock } = options
+    this.#witness = new Witness({ bus, subjects, clock, onDead: (member) => void this.#bury(member) })
+    this.#lease = new Lease({
+      ...options,
+      facts: { node, groups: Object.keys(groups), logics },
+      onBegin: ({ id }) => this.#witness.answerFor(id),
+      onRenewed: () => {
+        this.#askAfterNeighbour()
+        // Whatever was passed over because a shard was busy is looked at again.
+        void this.#settle()
+      },
+      onLost: () => {
+        this.#open.clear()
+        options.onFenced()
+      },
+    })
   }
 
   get id(): string {
-    return this.#me.id
+    return this.#lease.member.id
   }
   get view(): View {
     return this.#view?.view ?? { version: 0, members: [] }
   }
   /** Whether this node may answer for its shards now. */
   get valid(): boolean {
-    return this.#o.clock.monotonic() - this.#renewedAt < this.#o.leaseMs * FENCE_FRACTION
+    return this.#lease.valid
   }
   get openShards(): readonly ShardName[] {
     return [...this.#open]
@@ -98,14 +109,15 @@ export class Membership {
 
   /** Resolves once this node is in the view and holds the shards it should. */
   async join(): Promise<void> {
-    await this.#register()
+    const { bus, subjects } = this.#o
+    await this.#lease.begin()
     this.#watches = [
+      bus.subscribe(subjects.node('any', 'unheard'), ({ data }) => this.#unheard(shardIn(data))),
       await this.#o.store.watch('shard.>', (change) => this.#shardChanged(change)),
       await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
       await this.#o.store.watch('member.>', (change) => this.#memberChanged(change)),
     ]
     this.#informed = true
-    this.#renewLater()
     await this.#settle()
   }
 
@@ -114,11 +126,10 @@ export class Membership {
     await this.#handOver()
     if (this.#leaving) return
     this.#leaving = true
-    this.#timer?.cancel()
     await this.#claims
     await Promise.all([...this.#open].map((shard) => this.#giveBack(shard)))
-    for (const watch of this.#watches) watch.unsubscribe()
-    await this.#o.store.delete(`member.${this.#me.id}`, this.#revision)
+    this.#stopListening()
+    await this.#lease.end()
   }
 
   async #handOver(): Promise<void> {
@@ -132,8 +143,13 @@ export class Membership {
   /** Ends without a word, as a crash would. */
   abandon(): void {
     this.#leaving = true
-    this.#timer?.cancel()
+    this.#lease.stop()
+    this.#stopListening()
+  }
+
+  #stopListening(): void {
     for (const watch of this.#watches) watch.unsubscribe()
+    this.#witness.stop()
   }
 
   /** An actor of this shard has another writer: read the key again before anything more is admitted. */
@@ -141,10 +157,10 @@ export class Membership {
     try {
       const entry = await this.#o.store.get(`shard.${shard}`)
       const key = entry && shardKeyIn(entry.value)
-      if (key?.owner === this.#me.id) return
+      if (key?.owner === this.id) return
     } catch (error) {
       this.#o.onLog('a shard in doubt cannot be read; trying again', { shard, error: String(error) })
-      this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.doubt(shard))
+      this.#o.clock.after(this.#o.leaseMs * RETRY_FRACTION, () => void this.doubt(shard))
       return
     }
     await this.#drop(shard)
@@ -162,59 +178,31 @@ export class Membership {
     void this.#settle()
   }
 
-  // ── Lease ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Early takeover ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #newIncarnation(): Member {
-    this.#incarnation += 1
-    const { node, groups, logics, entropy } = this.#o
-    return { id: `${node}-${entropy.hex(32)}-${this.#incarnation}`, node, groups: Object.keys(groups), logics }
+  /** Somebody found no listener for a shard: is its owner still there? */
+  #unheard(shard: ShardName | undefined): void {
+    const owner = shard && this.#shards.get(shard)?.key.owner
+    if (owner === undefined || owner === this.id || !this.#members.has(owner)) return
+    const others = [...this.#members.values()].filter(({ id }) => id !== owner)
+    if (keepsView(others, this.id)) this.#witness.suspect(owner)
   }
 
-  async #register(): Promise<void> {
-    const { store, leaseMs, clock } = this.#o
-    const at = clock.monotonic()
-    const revision = await store.create(`member.${this.#me.id}`, keyBytes(this.#me), { ttlMs: leaseMs })
-    if (revision === undefined) throw new Error(`member '${this.#me.id}' exists already`)
-    this.#revision = revision
-    this.#renewedAt = at
-    this.#told = false
+  /** In a ring, so that a member that nobody needs is missed too. */
+  #askAfterNeighbour(): void {
+    const ids = [...this.#members.keys()].sort()
+    const next = ids[(ids.indexOf(this.id) + 1) % ids.length]
+    if (next !== undefined && next !== this.id) this.#witness.suspect(next)
   }
 
-  #renewLater(): void {
-    this.#timer?.cancel()
-    this.#timer = this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.#renew())
-  }
-
-  async #renew(): Promise<void> {
-    if (this.#leaving) return
-    const { store, leaseMs, clock } = this.#o
-    const at = clock.monotonic()
+  async #bury(member: string): Promise<void> {
+    const { store, onLog } = this.#o
     try {
-      const revision = await store.update(`member.${this.#me.id}`, keyBytes(this.#me), this.#revision, {
-        ttlMs: leaseMs,
-      })
-      if (revision === undefined) return await this.#comeBack()
-      this.#revision = revision
-      this.#renewedAt = at
-      this.#told = false
-      // Whatever was passed over because a shard was busy is looked at again.
-      void this.#settle()
+      const entry = await store.get(`member.${member}`)
+      if (entry !== undefined && (await store.delete(entry.key, entry.revision))) onLog('a node is dead', { member })
     } catch (error) {
-      if (!this.#told) this.#o.onLog('lease not renewed', { error: String(error), valid: this.valid })
-      this.#told = true
+      onLog('a dead node keeps its lease until it runs out', { member, error: String(error) })
     }
-    this.#renewLater()
-  }
-
-  /** The member key is gone: others may have our shards already. */
-  async #comeBack(): Promise<void> {
-    this.#o.onLog('lease lost', { member: this.#me.id })
-    this.#open.clear()
-    this.#o.onFenced()
-    this.#me = this.#newIncarnation()
-    await this.#register()
-    this.#renewLater()
-    void this.#settle()
   }
 
   // ── What the store tells ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,7 +237,7 @@ export class Membership {
     const known = this.#shards.get(shard)
     if (known !== undefined && known.revision >= change.entry.revision) return
     this.#shards.set(shard, { key, revision: change.entry.revision })
-    if (key.owner === this.#me.id) return
+    if (key.owner === this.id) return
     void this.#drop(shard)
     void this.#settle()
   }
@@ -274,7 +262,7 @@ export class Membership {
       }
     } catch (error) {
       this.#o.onLog('placement failed; trying again', { error: String(error) })
-      this.#o.clock.after(this.#o.leaseMs * RENEW_FRACTION, () => void this.#settle())
+      this.#o.clock.after(this.#o.leaseMs * RETRY_FRACTION, () => void this.#settle())
     } finally {
       this.#settling = undefined
     }
@@ -282,7 +270,7 @@ export class Membership {
 
   async #keepView(): Promise<void> {
     const known = [...this.#members.values()]
-    if (!keepsView(known, this.#me.id)) return
+    if (!keepsView(known, this.id)) return
     const current = this.#view
     const members = [...known, ...(await this.#unheardOf(current?.view.members ?? []))]
     if (current !== undefined && sameMembers(current.view.members, members)) return
@@ -319,30 +307,30 @@ export class Membership {
     const alive = new Set(view.members.map((member) => member.id))
     const work: (() => Promise<void>)[] = []
     for (const shard of this.#held()) {
-      const mine = wanted.get(shard) === this.#me.id && this.#shards.get(shard)?.key.owner === this.#me.id
+      const mine = wanted.get(shard) === this.id && this.#shards.get(shard)?.key.owner === this.id
       if (mine || this.#busy.has(shard)) continue
       const running = this.#o.onMove(shard)
       if (running === undefined) work.push(() => this.#giveBack(shard))
       else void running.then(() => this.#settle())
     }
     for (const [shard, owner] of wanted) {
-      if (owner !== this.#me.id || this.#open.has(shard) || this.#busy.has(shard)) continue
+      if (owner !== this.id || this.#open.has(shard) || this.#busy.has(shard)) continue
       const held = this.#shards.get(shard)?.key.owner ?? ''
-      if (held === '' || held === this.#me.id || !alive.has(held)) work.push(() => this.#claim(shard))
+      if (held === '' || held === this.id || !alive.has(held)) work.push(() => this.#claim(shard))
     }
     await inParallel(work, CLAIMS)
   }
 
   /** Open here, or named as ours: a key that could not be given back would keep everybody else away. */
   #held(): ReadonlySet<ShardName> {
-    const named = [...this.#shards].filter(([, { key }]) => key.owner === this.#me.id).map(([shard]) => shard)
+    const named = [...this.#shards].filter(([, { key }]) => key.owner === this.id).map(([shard]) => shard)
     return new Set([...this.#open, ...named])
   }
 
   async #claim(shard: ShardName): Promise<void> {
     this.#busy.add(shard)
     try {
-      const { id } = this.#me
+      const { id } = this
       const known = this.#shards.get(shard)
       const key: ShardKey = { owner: id, epoch: (known?.key.epoch ?? 0) + 1 }
       const name = `shard.${shard}`
@@ -351,7 +339,7 @@ export class Membership {
           ? await this.#o.store.create(name, keyBytes(key))
           : await this.#o.store.update(name, keyBytes(key), known.revision)
       if (revision === undefined || !this.#written(shard, key, revision)) return
-      if (this.#leaving || this.#me.id !== id) return
+      if (this.#leaving || this.id !== id) return
       this.#open.add(shard)
       this.#o.onOpen(shard, key.epoch)
     } finally {
@@ -372,7 +360,7 @@ export class Membership {
       this.#open.delete(shard)
       await this.#o.onClose(shard)
       const known = this.#shards.get(shard)
-      if (known?.key.owner !== this.#me.id) return
+      if (known?.key.owner !== this.id) return
       const key: ShardKey = { owner: '', epoch: known.key.epoch }
       const revision = await this.#o.store.update(`shard.${shard}`, keyBytes(key), known.revision)
       if (revision !== undefined) this.#written(shard, key, revision)

@@ -8,16 +8,16 @@ import type { AnyActorLogic } from 'xstate'
 import { activationFacts } from './activation-facts.ts'
 import type { ActorDef, AnyActorDef } from './actor.ts'
 import { type Address, addressOf, type ShardName, Subjects, splitAddress } from './address.ts'
-import { Asker, type Transport } from './asker.ts'
+import { Asker } from './asker.ts'
 import { checkOptions, definitionsByType } from './check-options.ts'
 import { realClock } from './clock.ts'
 import { type ClusterTree, readClusterTree } from './cluster-tree.ts'
-import { decode, hashOf, sizeOf } from './codec.ts'
+import { decode, hashOf } from './codec.ts'
 import { type DeadLetter, readDeadLetters } from './dead-letter.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Effect } from './effect.ts'
 import { cryptoEntropy } from './entropy.ts'
-import { dataIn, decodeAnswer, type Envelope, type WireAnswer } from './envelope.ts'
+import { dataIn } from './envelope.ts'
 import { ActorDone, InvalidAddress, LogicRefused, SystemStopped } from './errors.ts'
 import { storedKeys } from './keys.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
@@ -49,8 +49,8 @@ import { SharedParts } from './shared-parts.ts'
 import type { Activation } from './step.ts'
 import type { Order } from './supervision.ts'
 import { type ChildStatus, isSupervisor, SUPERVISOR_KEY, type SupervisedSet, type SupervisorDef } from './supervisor.ts'
+import { BusTransport } from './transport.ts'
 import { type LifeFact, type WatchOptions, watchLife } from './watch.ts'
-import { packWire } from './wire.ts'
 import { selfTest } from './xstate-inside.ts'
 
 export interface SystemOptions {
@@ -235,7 +235,7 @@ class RunningSystem implements System {
   readonly #parts: Parts
   readonly #subjects: Subjects
   readonly #asker: Asker
-  readonly #transport: Transport
+  readonly #transport: BusTransport
   readonly #outbox: Outbox
   readonly #deliveries: Deliveries
   readonly #host: ShardHost
@@ -260,14 +260,17 @@ class RunningSystem implements System {
     this.node = node
     this.connection = connection
     this.#subjects = new Subjects(connection.namespace)
-    this.#transport = {
-      send: (envelope, listener) => this.#send(envelope, listener),
-      get connected() {
-        return connection.bus.connected
-      },
-    }
-    this.#asker = new Asker(this.#transport, clock, entropy)
     const { mail, bus } = connection
+    this.#transport = new BusTransport({
+      bus,
+      subjects: this.#subjects,
+      clock,
+      shardOf: (address) => this.#shardOf(address),
+      holds: (address) => this.#host.holds(address),
+      receive: (...message) => this.#host.receive(...message),
+      check: () => this.#checkRunning(),
+    })
+    this.#asker = new Asker(this.#transport, clock, entropy)
     const shardOf = (address: Address) => this.#knownShardOf(address)
     this.#outbox = new Outbox({ mail, clock, subjects: this.#subjects, shardOf })
     this.#deliveries = new Deliveries(this.#outbox, bus, clock, entropy)
@@ -319,6 +322,8 @@ class RunningSystem implements System {
       groups: Object.fromEntries(Object.entries(record.groups).filter(([group]) => served.has(group))),
       logics: Object.fromEntries([...defs].map(([type, def]) => [type, logicHash(def)])),
       store: connection.store,
+      bus: connection.bus,
+      subjects: this.#subjects,
       clock,
       entropy,
       leaseMs,
@@ -522,34 +527,6 @@ class RunningSystem implements System {
     if (this.#stopped !== undefined) throw new SystemStopped(`system '${this.node}' has stopped`, {}, 'no')
   }
 
-  /** An actor of this node is reached directly, any other over its command subject. */
-  #send(envelope: Envelope, listener: (answer: WireAnswer | 'no-responders') => void): { close(): void } {
-    this.#checkRunning()
-    const { bus } = this.connection
-    if (this.#host.holds(envelope.to)) {
-      this.#host.receive(envelope, listener, weightOf(envelope))
-      return NOTHING_TO_CLOSE
-    }
-    const { to, cause } = envelope
-    const shard = this.#shardOf(to)
-    const asNode = cause.sender !== undefined || envelope.kind === 'operator'
-    const subject = !asNode ? this.#subjects.command(shard, to) : this.#subjects.internal(shard, to)
-    if (envelope.kind === 'event' && envelope.command === undefined) {
-      bus.publish(subject, packWire(envelope))
-      return NOTHING_TO_CLOSE
-    }
-    const reply = bus.openReply((answer) => {
-      listener(answer === 'no-responders' ? answer : decodeAnswer(answer.data))
-    })
-    try {
-      bus.publish(subject, packWire(envelope), { reply: reply.subject })
-    } catch (error) {
-      reply.close()
-      throw error
-    }
-    return reply
-  }
-
   drain(): Promise<void> {
     this.#drained ??= this.#drain()
     return this.#drained
@@ -588,13 +565,6 @@ class RunningSystem implements System {
   }
 }
 
-const NOTHING_TO_CLOSE = { close: () => {} } as const
-
 function shardMapOf({ types, groups }: NamespaceRecord): ShardMap {
   return new ShardMap((type) => types[type] ?? 'main', groups)
-}
-
-/** For the mailbox bound of messages that never became bytes. */
-function weightOf(envelope: Envelope): number {
-  return envelope.kind === 'event' ? 128 + sizeOf(envelope.event) : 128
 }

@@ -1,5 +1,5 @@
 /** What may go wrong in a simulation, as probabilities and spans. All zero: a calm world in which messages only take time. */
-import { FENCE_FRACTION } from '../membership.ts'
+import { FENCE_FRACTION } from '../lease.ts'
 
 export interface Faults {
   /** Shortest and longest way of one message, milliseconds. */
