@@ -1,5 +1,4 @@
-/** P6–P9: a durable ask from a second process, against a counter written by hand on the same server. */
-
+/** P4–P9: an ask from a second process, against a counter written by hand on the same server. */
 import { connect, type Msg } from '@nats-io/transport-node'
 import { createSystem } from '@troupe/core'
 import { nats } from '@troupe/core/nats'
@@ -11,14 +10,17 @@ import { interleave, latency, type Pairs, type Row, rate } from './harness.ts'
 
 type Ask = (key: string) => Promise<unknown>
 
+/** What becomes of a step: nothing, a log, a log with a sync for every write. */
+type Kept = 'volatile' | 'durable' | 'synced'
+
 /** Both sides on one server, each with its process; the caller is this one. */
-async function bothSides<T>(syncAlways: boolean, work: (ours: Ask, byHand: Ask) => Promise<T>): Promise<T> {
-  await using server = await natsServer({ syncAlways })
+async function bothSides<T>(kept: Kept, work: (ours: Ask, byHand: Ask) => Promise<T>): Promise<T> {
+  await using server = await natsServer({ syncAlways: kept === 'synced' })
   await using system = await createSystem({ backend: nats({ servers: server.url, initialise: true }) })
   // A node that knows that every write is synced puts appends that are ready together into one batch.
   const proof = JSON.stringify(server.server.durabilityProof)
-  await using _node = await startChild('durable-node.ts', server.url, proof)
-  await using _hand = await startChild('durable-by-hand.ts', server.url)
+  await using _node = await startChild('counter-node.ts', server.url, proof, kept)
+  await using _hand = await startChild('counter-by-hand.ts', server.url, kept)
   const nc = await connect({ servers: server.url, noAsyncTraces: true })
   try {
     return await work((key) => system.get(counter, key).ask({ type: 'add', by: 1 }), caller(nc))
@@ -50,14 +52,8 @@ function caller(nc: Awaited<ReturnType<typeof connect>>): Ask {
   }
 }
 
-function throughput(
-  count: number,
-  inFlight: number,
-  keys: number,
-  syncAlways: boolean,
-  rounds: number,
-): Promise<Pairs> {
-  return bothSides(syncAlways, (ours, byHand) => {
+function throughput(count: number, inFlight: number, keys: number, kept: Kept, rounds: number): Promise<Pairs> {
+  return bothSides(kept, (ours, byHand) => {
     const run = (ask: Ask) => () => rate(count, inFlight, (n) => ask(`k${n % keys}`))
     return interleave(rounds, run(ours), run(byHand))
   })
@@ -71,13 +67,38 @@ const common = {
 export const rows: readonly Row[] = [
   {
     ...common,
+    row: 'P4',
+    what: 'ask across two processes, one at a time, p50',
+    unit: 'µs',
+    kind: 'time',
+    target: 1.15,
+    measure: (rounds) =>
+      bothSides('volatile', (ours, byHand) =>
+        interleave(
+          rounds,
+          () => latency(3_000, () => ours('one')),
+          () => latency(3_000, () => byHand('one')),
+        ),
+      ),
+  },
+  {
+    ...common,
+    row: 'P5',
+    what: 'ask across two processes, 64 keys, 256 in flight',
+    unit: '/s',
+    kind: 'rate',
+    target: 0.8,
+    measure: (rounds) => throughput(60_000, 256, 64, 'volatile', rounds),
+  },
+  {
+    ...common,
     row: 'P6',
     what: 'durable ask, one at a time, p50',
     unit: 'µs',
     kind: 'time',
     target: 1.25,
     measure: (rounds) =>
-      bothSides(false, (ours, byHand) =>
+      bothSides('durable', (ours, byHand) =>
         interleave(
           rounds,
           () => latency(1_000, () => ours('one')),
@@ -92,7 +113,7 @@ export const rows: readonly Row[] = [
     unit: '/s',
     kind: 'rate',
     target: 0.7,
-    measure: (rounds) => throughput(20_000, 64, 64, false, rounds),
+    measure: (rounds) => throughput(20_000, 64, 64, 'durable', rounds),
   },
   {
     ...common,
@@ -101,7 +122,7 @@ export const rows: readonly Row[] = [
     unit: '/s',
     kind: 'rate',
     target: 1.1,
-    measure: (rounds) => throughput(20_000, 64, 1, false, rounds),
+    measure: (rounds) => throughput(20_000, 64, 1, 'durable', rounds),
   },
   {
     ...common,
@@ -110,7 +131,7 @@ export const rows: readonly Row[] = [
     unit: '/s',
     kind: 'rate',
     target: 2,
-    measure: (rounds) => throughput(6_000, 64, 64, true, rounds),
+    measure: (rounds) => throughput(6_000, 64, 64, 'synced', rounds),
   },
   {
     ...common,
@@ -119,7 +140,7 @@ export const rows: readonly Row[] = [
     unit: '/s',
     kind: 'rate',
     target: 4,
-    measure: (rounds) => throughput(6_000, 256, 256, true, rounds),
+    measure: (rounds) => throughput(6_000, 256, 256, 'synced', rounds),
   },
   {
     ...common,
@@ -128,6 +149,6 @@ export const rows: readonly Row[] = [
     unit: '/s',
     kind: 'rate',
     target: 6,
-    measure: (rounds) => throughput(6_000, 64, 1, true, rounds),
+    measure: (rounds) => throughput(6_000, 64, 1, 'synced', rounds),
   },
 ]

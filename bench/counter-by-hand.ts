@@ -1,13 +1,15 @@
 /**
- * The baseline of P6–P9: a durable counter as one would write it by hand on nats.js. A request, one JetStream publish over an
- * own ack inbox, the reply after the ack. No fence, no dedupe, no step record, no recovery. `durable-by-hand.ts <nats url>`
+ * The baseline of P4–P9: a counter as one would write it by hand on nats.js. A request, one JetStream publish over an own ack
+ * inbox, the reply after the ack; with `volatile` no publish at all. No fence, no dedupe, no step record, no recovery.
+ * `counter-by-hand.ts <nats url> [volatile]`
  */
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type Msg } from '@nats-io/transport-node'
 import { Packr } from 'msgpackr'
 
 const packr = new Packr({ useRecords: false })
-const nc = await connect({ servers: process.argv[2] ?? '', noAsyncTraces: true })
+const [url = '', persistence] = process.argv.slice(2)
+const nc = await connect({ servers: url, noAsyncTraces: true })
 const jsm = await jetstreamManager(nc)
 await jsm.streams.add({ name: 'HAND', subjects: ['hand.log.>'], storage: 'file' })
 
@@ -37,8 +39,8 @@ async function answer(message: Msg): Promise<void> {
   const { by }: { by: number } = packr.unpack(message.data)
   const count = (counts.get(key) ?? 0) + by
   counts.set(key, count)
-  const ack = await publish(`hand.log.${key}`, message.data)
-  if (ack.string().includes('"error"')) throw new Error(ack.string())
+  const ack = persistence === 'volatile' ? undefined : await publish(`hand.log.${key}`, message.data)
+  if (ack?.string().includes('"error"')) throw new Error(ack.string())
   message.respond(packr.pack({ count }))
 }
 
