@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 
 export interface Child extends AsyncDisposable {
   readonly pid: number
+  /** Ends its stdin: asks it to leave in order. */
+  end(): void
 }
 
 const START_MS = 20_000
@@ -25,6 +27,7 @@ export async function startChild(script: string, ...args: readonly string[]): Pr
   })
   return {
     pid: child.pid ?? 0,
+    end: () => child.stdin.end(),
     [Symbol.asyncDispose]: async () => {
       child.stdin.end()
       child.kill()

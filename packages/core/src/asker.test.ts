@@ -15,12 +15,15 @@ let clock: ManualClock
 let sent: Sent[]
 let transport: Transport & { connected: boolean; fails?: Error }
 let asker: Asker
+let doubted: string[]
 
 beforeEach(() => {
   clock = manualClock()
   sent = []
+  doubted = []
   transport = {
     connected: true,
+    doubt: (address) => doubted.push(address),
     send: (envelope, tell) => {
       if (transport.fails !== undefined) throw transport.fails
       if (envelope.kind !== 'event') throw new Error('only events are asked')
@@ -73,6 +76,33 @@ describe('asker/1: one command keeps one id through every resend', () => {
     expect([told.ended, sent[3]?.closed, sent.length]).toEqual(['late', true, 4])
     await advance(5_000)
     expect(sent).toHaveLength(4)
+  })
+
+  test('a tenth of a second of silence makes sure that somebody is there, once for each copy', async () => {
+    ask()
+    await advance(75)
+    expect(doubted).toEqual([])
+    await advance(325)
+    expect(doubted).toHaveLength(1)
+    await advance(400)
+    expect([doubted.length, sent.length]).toEqual([2, 2])
+    sent.at(-1)?.tell('no-responders')
+    await advance(100)
+    expect(doubted).toHaveLength(2)
+  })
+
+  test('asker/4: what waits for a shard that a node has opened goes out at once, the rest does not', async () => {
+    const told = ask()
+    await advance(200)
+    asker.wake(() => false)
+    expect(sent).toHaveLength(1)
+    asker.wake((address) => address === sent[0]?.envelope.to)
+    expect(sent.map(({ envelope }) => envelope.remainingMs)).toEqual([5_000, 4_800])
+    sent[1]?.tell(ok('from the next owner'))
+    await quiet()
+    expect(told.ended).toBe('from the next owner')
+    asker.wake(() => true)
+    expect(sent).toHaveLength(2)
   })
 
   test('an answer to an earlier copy counts as well', async () => {
@@ -247,6 +277,7 @@ test('stop ends what waits, and nothing begins after it', async () => {
 test('an actor of this node may answer before `send` has returned', async () => {
   const direct: Transport = {
     connected: true,
+    doubt: () => {},
     send: (_, tell) => {
       tell(ok('at once'))
       return { close: () => {} }

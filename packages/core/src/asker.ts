@@ -4,7 +4,8 @@
  * 1. One command keeps one id through every resend, so it is applied once whoever answers.
  * 2. Errors that say "not here, ask again" (`Moved`, nobody there) are not told to the caller before the deadline.
  * 3. `settled` never covers a command that may still be sent; it is counted per receiver.
- * 4. A deadline tells `Timeout`, applied 'unknown', never "failed".
+ * 4. When a node opens the shard of a receiver, what waits for it is sent again at once.
+ * 5. A deadline tells `Timeout`, applied 'unknown', never "failed".
  */
 import type { Address } from './address.ts'
 import { LAST_MS } from './clock.ts'
@@ -19,6 +20,8 @@ import { type Place, WaitingList } from './waiting-list.ts'
 export interface Transport {
   /** The listener may be called more than once; `close` lets go of what waits for an answer on the bus. */
   send(envelope: Envelope, listener: (answer: WireAnswer | 'no-responders') => void): { close(): void }
+  /** Silence: makes sure that somebody listens there. */
+  doubt(address: Address): void
   readonly connected: boolean
 }
 
@@ -34,6 +37,7 @@ export interface Question {
 }
 
 const TICK_MS = 25
+const LATER = Number.POSITIVE_INFINITY
 /** A script that awaits an answer must not end before it. */
 const KEEP_ALIVE = { keepAlive: true }
 /** What says "not here" is asked again after a quarter of the time that the ask has taken so far, within these bounds. */
@@ -41,6 +45,8 @@ const SOONEST_RESEND_MS = 50
 const LONGEST_RESEND_MS = 2_000
 /** No answer is asked for again after so long, then when the ask has taken twice as long: its node may have died. */
 const SILENCE_MS = 500
+/** After so long it is asked whether anybody is there at all. */
+const DOUBT_MS = 100
 
 interface Pending {
   readonly question: Question
@@ -55,6 +61,7 @@ interface Pending {
   place: Place<Pending> | undefined
   sent: { close(): void } | undefined
   sendAt: number
+  doubtAt: number
   lastError: TroupeError | undefined
 }
 
@@ -103,6 +110,7 @@ export class Asker {
       place: undefined,
       sent: undefined,
       sendAt: 0,
+      doubtAt: 0,
       lastError: undefined,
     }
     pending.place = this.#pending.add(pending)
@@ -131,7 +139,9 @@ export class Asker {
     const { connected } = this.#transport
     const waited = pending.question.timeoutMs - remainingMs
     const pauseMs = connected ? within(SILENCE_MS, waited, LONGEST_RESEND_MS) : SOONEST_RESEND_MS
-    pending.sendAt = this.#clock.monotonic() + pauseMs
+    const now = this.#clock.monotonic()
+    pending.sendAt = now + pauseMs
+    pending.doubtAt = now + DOUBT_MS
     if (!connected) return
     try {
       pending.sent = this.#transport.send(envelopeOf(pending, remainingMs), (answer) => this.#answered(pending, answer))
@@ -145,6 +155,17 @@ export class Asker {
   #sendAgain(pending: Pending, now: number): void {
     pending.sent?.close()
     this.#send(pending, Math.max(0, Math.round(pending.deadline - now)))
+  }
+
+  #doubt(pending: Pending): void {
+    pending.doubtAt = LATER
+    this.#transport.doubt(pending.question.to)
+  }
+
+  /** Whoever is there now knows nothing of what was sent to the one before. */
+  wake(isThere: (address: Address) => boolean): void {
+    const now = this.#clock.monotonic()
+    for (const pending of this.#pending) if (isThere(pending.question.to)) this.#sendAgain(pending, now)
   }
 
   #answered(pending: Pending, answer: WireAnswer | 'no-responders'): void {
@@ -170,6 +191,7 @@ export class Asker {
     const now = this.#clock.monotonic()
     const waited = now - pending.deadline + pending.question.timeoutMs
     pending.sendAt = now + within(SOONEST_RESEND_MS, waited / 4, LONGEST_RESEND_MS)
+    pending.doubtAt = LATER
   }
 
   /** @returns false when it had ended before */
@@ -195,6 +217,7 @@ export class Asker {
         for (const pending of this.#pending) {
           if (pending.deadline > now) {
             if (pending.sendAt <= now) this.#sendAgain(pending, now)
+            else if (pending.doubtAt <= now) this.#doubt(pending)
           } else if (this.#end(pending)) pending.reject(timeoutOf(pending))
         }
         if (!this.#pending.empty) this.#tickSoon()

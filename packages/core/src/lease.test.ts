@@ -62,9 +62,9 @@ test('lease/2: one whose key is gone comes back as another', async () => {
 test('lease/3: cut off, it stands for less time than a finding of death takes; once renewed it stands again', async () => {
   const lease = await begun()
   connection.cut()
-  await advance(150)
+  await advance(140)
   expect(lease.valid).toBe(true)
-  await advance(60)
+  await advance(20)
   expect(lease.valid).toBe(false)
   connection.heal()
   expect(lease.valid).toBe(false)

@@ -33,7 +33,7 @@ const RETRY_FRACTION = 0.025
 /** Holds for clocks that are slower than the store's by less than the rest. */
 export const FENCE_FRACTION = 0.8
 /** Sooner than anybody can find a member dead whose connection has just gone. */
-const CUT_OFF_MS = 200
+const CUT_OFF_MS = 150
 
 export class Lease {
   readonly #o: LeaseOptions

@@ -44,6 +44,8 @@ export interface MembershipOptions {
 const RETRY_FRACTION = 0.15
 /** Claims in flight at once. */
 const CLAIMS = 32
+/** Shards given back at once by a node that leaves. */
+const RETURNS = 8
 
 export class Membership {
   readonly #o: MembershipOptions
@@ -127,7 +129,11 @@ export class Membership {
     if (this.#leaving) return
     this.#leaving = true
     await this.#claims
-    await Promise.all([...this.#open].map((shard) => this.#giveBack(shard)))
+    // A few at a time: the next owner of each answers while the others are still here.
+    await inParallel(
+      [...this.#open].map((shard) => () => this.#giveBack(shard)),
+      RETURNS,
+    )
     this.#stopListening()
     await this.#lease.end()
   }

@@ -33,6 +33,13 @@ export interface Subscription {
   unsubscribe(): void
 }
 
+export interface BusSubscription extends Subscription {
+  /**
+   * Takes nothing new; what was on its way here is still handed over. Resolves when it has been, and at once without a connection.
+   */
+  drain(): Promise<void>
+}
+
 export interface Bus {
   /**
    * At most once; never waits. Throws `Disconnected` when there is no connection (nothing is buffered for later) and
@@ -44,7 +51,7 @@ export interface Bus {
     subject: string,
     handler: (message: BusMessage) => void,
     options?: { readonly queue?: string },
-  ): Subscription
+  ): BusSubscription
   /**
    * A fresh reply subject; the listener sees every answer to it, and `'no-responders'` when a publish that named it found
    * no subscriber.

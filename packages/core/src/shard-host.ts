@@ -32,7 +32,17 @@ import { Handover } from './handover.ts'
 import { lettersIn } from './letter.ts'
 import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
-import type { BusMessage, Clock, Connection, Entropy, JournalEntry, KeyStore, Subscription, Timer } from './ports.ts'
+import type {
+  BusMessage,
+  BusSubscription,
+  Clock,
+  Connection,
+  Entropy,
+  JournalEntry,
+  KeyStore,
+  Subscription,
+  Timer,
+} from './ports.ts'
 import { Residency, type ResidencyCap } from './residency.ts'
 import { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
@@ -80,7 +90,8 @@ const FAR_TIMER_MS = 5_000
 
 interface OpenShard {
   readonly epoch: number
-  readonly subscriptions: readonly Subscription[]
+  readonly commands: readonly BusSubscription[]
+  readonly notices: Subscription
   readonly residents: Map<Address, Resident>
 }
 
@@ -147,7 +158,8 @@ export class ShardHost {
     const subscribe = (subject: string, trusted: boolean) =>
       bus.subscribe(subject, (message) => this.#onMessage(message, trusted))
     const commands = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
-    this.#shards.set(shard, { epoch, subscriptions: [...commands, this.#room.open(shard)], residents: new Map() })
+    this.#shards.set(shard, { epoch, commands, notices: this.#room.open(shard), residents: new Map() })
+    if (bus.connected) bus.publish(subjects.node('any', 'opened'), Buffer.from(JSON.stringify({ shard })))
     void this.#takeUp(shard)
     // The heads may lag behind what the last owner wrote: what they do not show now, they show then.
     const opened = this.#shards.get(shard)
@@ -166,16 +178,18 @@ export class ShardHost {
     if (open === undefined) return
     this.#shards.delete(shard)
     this.#handover.closed(shard)
-    await Promise.all([...open.residents.values()].map((resident) => resident.drain()))
-    for (const subscription of open.subscriptions) subscription.unsubscribe()
+    // Whoever writes meanwhile is told `Moved`: what were dropped would be waited for.
+    const residents = [...open.residents.values()].map((resident) => resident.drain())
+    await Promise.all([...residents, ...open.commands.map((subscription) => subscription.drain())])
+    open.notices.unsubscribe()
     await this.#room.flush()
   }
 
   /** Drops everything at once: the lease is lost, or the system stops. */
   dropAll(): void {
-    for (const [shard, { subscriptions }] of this.#shards) {
+    for (const [shard, { commands, notices }] of this.#shards) {
       this.#handover.closed(shard)
-      for (const subscription of subscriptions) subscription.unsubscribe()
+      for (const subscription of [...commands, notices]) subscription.unsubscribe()
     }
     this.#shards.clear()
     for (const resident of [...this.#residents.values()]) resident.stop()

@@ -269,6 +269,7 @@ class RunningSystem implements System {
       holds: (address) => this.#host.holds(address),
       receive: (...message) => this.#host.receive(...message),
       check: () => this.#checkRunning(),
+      onOpened: (isThere) => this.#asker.wake(isThere),
     })
     this.#asker = new Asker(this.#transport, clock, entropy)
     const shardOf = (address: Address) => this.#knownShardOf(address)
@@ -554,6 +555,7 @@ class RunningSystem implements System {
     this.#service?.unsubscribe()
     this.#membership?.abandon()
     this.#asker.stop()
+    this.#transport.close()
     this.#outbox.stop()
     this.#host.stop()
     this.#shared.close()

@@ -33,14 +33,14 @@ async function advance(ms: number): Promise<void> {
   }
 }
 
-test('witness/1: who answers lives; whom nobody hears three times over 300 ms is dead', async () => {
+test('witness/1: who answers lives; whom nobody hears three times over 240 ms is dead', async () => {
   await advance(2_000)
   witness.suspect('b-1')
   await advance(1_000)
   expect(dead).toEqual([])
   other.stop()
   witness.suspect('b-1')
-  await advance(290)
+  await advance(230)
   expect(dead).toEqual([])
   await advance(30)
   expect(dead).toEqual(['b-1'])

@@ -3,7 +3,7 @@
  *
  * Owns the subject on which this node says that its incarnation lives, and the questions to others.
  *
- * 1. Only the server's "no responders" counts, three times in a row over 300 ms. Silence says nothing: a node that is paused or cut
+ * 1. Only the server's "no responders" counts, three times in a row over 240 ms. Silence says nothing: a node that is paused or cut
  *    off keeps its lease.
  * 2. The witness's own connection must have stood for 2 s before and must stand until the verdict: after a server has started
  *    again everybody is missing for a moment.
@@ -14,7 +14,7 @@ import type { Bus, Clock, Subscription } from './ports.ts'
 
 /** After a restart of its server a living node was unreachable for 65 to 138 ms. */
 const QUESTIONS = 3
-const BETWEEN_MS = 150
+const BETWEEN_MS = 120
 const STEADY_MS = 2_000
 const PATIENCE_MS = 500
 

@@ -1,6 +1,7 @@
 import {
   type Bus,
   type BusMessage,
+  type BusSubscription,
   Disconnected,
   isJson,
   jsonHeaders,
@@ -8,7 +9,6 @@ import {
   memory,
   packWire,
   realClock,
-  type Subscription,
   seededEntropy,
   unpackWire,
 } from '@troupe/core'
@@ -33,9 +33,10 @@ class TestBus implements Bus {
     if (data.length > this.maxBytes) throw new MessageTooLarge(`${data.length} bytes`)
     this.sent.push({ subject, frame: unpackWire(data) })
   }
-  subscribe(subject: string, handler: (message: BusMessage) => void): Subscription {
+  subscribe(subject: string, handler: (message: BusMessage) => void): BusSubscription {
     this.handlers.set(subject, handler)
-    return { unsubscribe: () => this.handlers.delete(subject) }
+    const unsubscribe = () => this.handlers.delete(subject)
+    return { unsubscribe, drain: async () => void unsubscribe() }
   }
   openReply(): never {
     throw new Error('the service opens no reply')

@@ -10,6 +10,7 @@ import { invariant, MessageTooLarge } from '../errors.ts'
 import {
   type Bus,
   type BusMessage,
+  type BusSubscription,
   type Entropy,
   type Headers,
   PAYLOAD_BYTES,
@@ -137,16 +138,22 @@ export class MemoryBus implements Bus {
     subject: string,
     handler: (message: BusMessage) => void,
     options?: { readonly queue?: string },
-  ): Subscription {
+  ): BusSubscription {
     let open = true
     const take = (message: BusMessage): void => {
       if (open) this.#guard(message.subject, () => handler(message))
     }
     const subscription = this.#broker.add(subject, { link: this.#link, queue: options?.queue, take })
+    const unsubscribe = (): void => {
+      open = false
+      subscription.unsubscribe()
+    }
     return {
-      unsubscribe: () => {
-        open = false
+      unsubscribe,
+      drain: async () => {
         subscription.unsubscribe()
+        await this.flush().catch(() => {})
+        unsubscribe()
       },
     }
   }

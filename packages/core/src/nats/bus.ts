@@ -9,6 +9,7 @@ import { Disconnected, MessageTooLarge } from '../errors.ts'
 import {
   type Bus,
   type BusMessage,
+  type BusSubscription,
   type Headers,
   PAYLOAD_BYTES,
   type ReplySubject,
@@ -52,7 +53,7 @@ export class NatsBus implements Bus {
     subject: string,
     handler: (message: BusMessage) => void,
     options?: { readonly queue?: string },
-  ): Subscription {
+  ): BusSubscription {
     const subscription = this.#nc.subscribe(subject, {
       ...options,
       callback: (error, msg) => {
@@ -69,7 +70,17 @@ export class NatsBus implements Bus {
         }
       },
     })
-    return { unsubscribe: () => subscription.unsubscribe() }
+    return {
+      unsubscribe: () => subscription.unsubscribe(),
+      drain: async () => {
+        try {
+          if (this.connected) await subscription.drain()
+        } catch {
+          // The connection is lost, and what was on its way with it.
+        }
+        subscription.unsubscribe()
+      },
+    }
   }
 
   openReply(listener: (answer: BusMessage | 'no-responders') => void): ReplySubject {

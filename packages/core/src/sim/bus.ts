@@ -11,6 +11,7 @@ import { isSubject, type Match, subjectMatch } from '../memory/subject-match.ts'
 import {
   type Bus,
   type BusMessage,
+  type BusSubscription,
   type Entropy,
   type Headers,
   PAYLOAD_BYTES,
@@ -154,7 +155,7 @@ export class SimBus implements Bus {
     subject: string,
     handler: (message: BusMessage) => void,
     options?: { readonly queue?: string },
-  ): Subscription {
+  ): BusSubscription {
     let open = true
     const take = (message: BusMessage): void => {
       if (open) this.#guard(message.subject, () => handler(message))
@@ -168,10 +169,16 @@ export class SimBus implements Bus {
     const { name, scheduler } = link.process
     if (link.connected) link.up('bus', `${name} subscribes to ${subject}`, scheduler.sureFate(), add)
     else add()
+    const unsubscribe = (): void => {
+      open = false
+      added?.unsubscribe()
+    }
     return {
-      unsubscribe: () => {
-        open = false
+      unsubscribe,
+      drain: async () => {
         added?.unsubscribe()
+        await this.flush().catch(() => {})
+        unsubscribe()
       },
     }
   }

@@ -93,6 +93,7 @@ export function rewritten(
   data: Uint8Array,
   change: (command: { client: string; n: number; settled: number }) => object,
 ): Uint8Array {
+  if (data.length === 0) return data // a doubt, no command
   const body = unpackWire(data)
   if (typeof body !== 'object' || body === null || !('command' in body)) return data
   const { client, n, settled } = Object(body.command)

@@ -85,6 +85,20 @@ export function busConformance(name: string, make: () => Promise<TestWorld>): vo
       expect(text(plain[1]?.[0]?.data ?? bytes('?'))).toBe('0')
     })
 
+    test('a subscription that is drained handles what was on its way, and takes nothing new', async () => {
+      const got: BusMessage[] = []
+      const subscription = b.bus.subscribe('drained', (message) => void got.push(message))
+      await settle()
+      for (let n = 0; n < 100; n++) a.bus.publish('drained', bytes(`${n}`))
+      await a.bus.flush()
+      await subscription.drain()
+      expect(got).toHaveLength(100)
+      a.bus.publish('drained', bytes('late'))
+      await settle()
+      await settle()
+      expect(got).toHaveLength(100)
+    })
+
     test('an unsubscribed handler gets nothing more', async () => {
       const got: BusMessage[] = []
       const subscription = b.bus.subscribe('gone', (message) => void got.push(message))
