@@ -28,6 +28,10 @@ export interface Faults {
   /** How many of these befall the world during the safety phase. */
   readonly events: {
     readonly kills: number
+    /** Some of the nodes leave together and come back together. */
+    readonly waves: number
+    /** A node starts again as the newer release, or as the older one if it was the newer. */
+    readonly upgrades: number
     readonly pauses: number
     readonly cuts: number
     /** Two parties that do not hear each other, or one that does not hear the other, and nobody tells them. */
@@ -39,7 +43,16 @@ export interface Faults {
   }
 }
 
-export const NO_EVENTS: Faults['events'] = { kills: 0, pauses: 0, cuts: 0, partitions: 0, jumps: 0, outages: 0 }
+export const NO_EVENTS: Faults['events'] = {
+  kills: 0,
+  waves: 0,
+  upgrades: 0,
+  pauses: 0,
+  cuts: 0,
+  partitions: 0,
+  jumps: 0,
+  outages: 0,
+}
 
 export const CALM: Faults = {
   latencyMs: [0.2, 2],
@@ -52,6 +65,18 @@ export const CALM: Faults = {
   crash: 0,
   clocks: { drift: 0, skewMs: 0 },
   events: NO_EVENTS,
+}
+
+/** Some of it, in the place of what a seed says. */
+export type SomeFaults = Partial<Omit<Faults, 'events' | 'clocks'>> & {
+  readonly events?: Partial<Faults['events']>
+  readonly clocks?: Partial<Faults['clocks']>
+}
+
+export function replaced(faults: Faults, by: SomeFaults = {}): Faults {
+  const events = { ...faults.events, ...by.events }
+  const clocks = { ...faults.clocks, ...by.clocks }
+  return { ...faults, ...by, events, clocks }
 }
 
 /**
@@ -73,7 +98,16 @@ export function seededFaults(random: () => number): Faults {
     slow: sometimes(0.04),
     stale: sometimes(0.8),
     crash: sometimes(0.003),
-    events: { kills: some(6), pauses: some(5), cuts: some(6), outages: some(2), partitions: some(5), jumps: some(3) },
+    events: {
+      kills: some(6),
+      pauses: some(5),
+      cuts: some(6),
+      outages: some(2),
+      partitions: some(5),
+      jumps: some(3),
+      waves: some(3),
+      upgrades: some(8),
+    },
     clocks: { drift: sometimes(random() < 0.1 ? 0.6 : ADMITTED_DRIFT), skewMs: sometimes(8_000) },
   }
 }

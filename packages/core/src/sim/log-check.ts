@@ -8,7 +8,9 @@ import { type Address, splitAddress } from '../address.ts'
 import { hashOfBytes } from '../codec.ts'
 import { Fold } from '../fold.ts'
 import { logicHash } from '../shard-host.ts'
-import type { JournalRecord, Step } from '../step.ts'
+import { stateHash } from '../state-hash.ts'
+import type { ActorState, JournalRecord, Step } from '../step.ts'
+import { upgradedState } from '../upgrade.ts'
 import { endsActor, type Ledger, type Stored } from './ledger.ts'
 import { checkLife } from './life-check.ts'
 
@@ -19,7 +21,8 @@ interface Placed {
   readonly at: number
 }
 
-export function checkLog(ledger: Ledger, defs: ReadonlyMap<string, AnyActorDef>): void {
+/** @param releases all that nodes have run */
+export function checkLog(ledger: Ledger, releases: readonly (readonly AnyActorDef[])[]): void {
   const logs = new Map<string, Stored[]>()
   for (const stored of ledger.records) {
     const log = logs.get(stored.record.actor)
@@ -29,10 +32,10 @@ export function checkLog(ledger: Ledger, defs: ReadonlyMap<string, AnyActorDef>)
   for (const [actor, log] of logs) {
     checkChain(ledger, actor, log)
     checkWriters(ledger, actor, log)
-    checkFold(ledger, actor, log, defs.get(splitAddress(actor).type))
+    const defs = releases.flatMap((release) => release.filter((def) => def.protocol.type === splitAddress(actor).type))
+    checkFold(ledger, actor, log, defs)
     checkTimers(ledger, actor, log)
-    const def = defs.get(splitAddress(actor).type)
-    if (def !== undefined) checkLife(ledger, actor, log, def)
+    if (defs[0] !== undefined) checkLife(ledger, actor, log, defs[0])
     checkEffects(ledger, actor, log)
   }
   checkSends(ledger)
@@ -69,20 +72,41 @@ function checkWriters(ledger: Ledger, actor: string, log: readonly Stored[]): vo
   }
 }
 
-function checkFold(ledger: Ledger, actor: string, log: readonly Stored[], def: AnyActorDef | undefined): void {
-  if (def === undefined) return ledger.report(6, `nobody has a definition of ${actor}`)
-  const fold = new Fold(actor, def, logicHash(def))
+/** Each release folds what it has recorded; from the older one the newer takes over the state, as its `upgrade` makes it. */
+function checkFold(ledger: Ledger, actor: string, log: readonly Stored[], releases: readonly AnyActorDef[]): void {
+  let fold: Fold | undefined
+  let version: number | undefined
   for (const [at, { record }] of log.entries()) {
+    const where = `${actor}, record ${at + 1}`
     try {
-      const divergence = fold.apply(record)
+      const recorded = record.state?.version ?? record.activated?.version ?? version
+      if (recorded !== version) {
+        const def = releases.find((release) => (release.version ?? 1) === recorded)
+        if (def === undefined) return ledger.report(6, `nobody has version ${recorded} of ${actor}`)
+        const before = fold
+        fold = version === undefined || record.state !== undefined ? new Fold(actor, def, logicHash(def)) : undefined
+        version = recorded
+        if (before !== undefined && record.state !== undefined) {
+          fold?.startFrom(record.state)
+          if (!isUpgradeOf(before.state(), record, def)) return ledger.report(6, `${where} is no upgrade of its past`)
+          continue
+        }
+      }
+      const divergence = fold?.apply(record)
       if (divergence === undefined) continue
       const { step, cause, expected, actual } = divergence
       const seen = `${JSON.stringify(expected)} / ${JSON.stringify(actual)}`.slice(0, 400)
-      return ledger.report(6, `${actor}, record ${at + 1}, ${step} does not fold (${cause}): ${seen}`)
+      return ledger.report(6, `${where}, ${step} does not fold (${cause}): ${seen}`)
     } catch (error) {
-      return ledger.report(6, `${actor}, record ${at + 1} does not fold: ${String(error)}`)
+      return ledger.report(6, `${where} does not fold: ${String(error)}`)
     }
   }
+}
+
+/** An older release goes on only where an order has made the actor anew. */
+function isUpgradeOf(before: ActorState, record: JournalRecord, def: AnyActorDef): boolean {
+  if (before.version > (def.version ?? 1)) return record.steps.some(({ input }) => input.kind === 'operator')
+  return record.steps.length > 0 || stateHash(upgradedState(before, def), record) === record.hash
 }
 
 function checkTimers(ledger: Ledger, actor: string, log: readonly Stored[]): void {

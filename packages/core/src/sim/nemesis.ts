@@ -1,8 +1,9 @@
 /**
- * The faults that befall whole processes: nodes are killed and frozen, connections cut, parties kept apart, leaders lost, each
- * at a moment and for a time that follow from the seed.
+ * The faults that befall whole processes: nodes are killed and frozen, leave in waves and are upgraded, connections are cut,
+ * parties kept apart, leaders lost, each at a moment and for a time that follow from the seed.
  */
 import type { Faults } from './faults.ts'
+import type { Release } from './host.ts'
 import type { SimLink } from './link.ts'
 import { type Network, SERVICES } from './network.ts'
 import type { SimProcess } from './process.ts'
@@ -13,6 +14,9 @@ export interface Victim {
   readonly name: string
   readonly process: SimProcess
   readonly link: SimLink | undefined
+  release: Release
+  /** Dies, or hands over and then ends; starts again after `awayMs`. */
+  leave(gracefully: boolean, awayMs: number): void
 }
 
 export interface NemesisOptions {
@@ -28,6 +32,9 @@ export interface NemesisOptions {
 /** Longer than a lease, sometimes: then others take over and the victim comes back as a stranger. */
 const FROZEN_MS = [50, 7_000] as const
 const CUT_MS = [50, 9_000] as const
+/** Shorter than a lease, sometimes: then its old incarnation still seems to live. */
+const AWAY_MS = [200, 6_000] as const
+const UPGRADE_MS = [100, 2_000] as const
 const APART_MS = [50, 9_000] as const
 const OUTAGE_MS = [500, 4_000] as const
 
@@ -43,6 +50,14 @@ export function disturb(options: NemesisOptions): void {
     }
   }
   sometimes(events.kills, nodes, ({ process }) => process.kill())
+  sometimes(events.waves, nodes, () => {
+    const [gracefully, awayMs] = [scheduler.chance(0.6), scheduler.between(AWAY_MS)]
+    for (const node of nodes) if (scheduler.chance(0.5)) node.leave(gracefully, awayMs)
+  })
+  sometimes(events.upgrades, nodes, (node) => {
+    node.release = node.release === 'older' ? 'newer' : 'older'
+    node.leave(scheduler.chance(0.7), scheduler.between(UPGRADE_MS))
+  })
   sometimes(events.pauses, nodes, ({ name, process }) => {
     process.freeze()
     scheduler.at(scheduler.between(FROZEN_MS), `${name} thaws`, () => process.thaw())

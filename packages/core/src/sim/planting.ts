@@ -2,7 +2,7 @@
 import type { Bus, Connection, Journal, JournalEntry, Mail, Store } from '../ports.ts'
 import { decodeRecord, encodeRecord, type JournalRecord } from '../step.ts'
 import { packWire, unpackWire } from '../wire.ts'
-import type { Faults } from './faults.ts'
+import type { SomeFaults } from './faults.ts'
 import type { SimProcess } from './process.ts'
 
 /** One run with a bug in it. */
@@ -10,7 +10,7 @@ export interface Planted {
   readonly wrap?: (connection: Connection, process: SimProcess) => Connection
   readonly undo?: () => void
   /** What brings it to light, when that is rare. */
-  readonly faults?: Partial<Faults>
+  readonly faults?: SomeFaults
   /** The invariant that must notice; by default any. */
   readonly by?: number
 }

@@ -96,3 +96,56 @@ test('letters under one key, and letters to an actor without a log, do not look 
   }
   for (let seed = 0; seed < 3; seed++) await simulate({ seed, actors: [kept, passing], disturbedMs: 3_000, workload })
 })
+
+test.each([true, false])(
+  'an upgrade of a definition is tried under load; one that forgets is found: %s',
+  async (forgets) => {
+    const older = defineActor(says, {
+      logic: says.handlers(
+        { free: 30, taken: [] as number[] },
+        {
+          book: ({ free, taken }, { seat }) =>
+            taken.includes(seat)
+              ? { state: { free, taken }, reply: false }
+              : { state: { free: free - 1, taken: [...taken, seat] }, reply: true },
+          list: (state) => ({ state, reply: {} }),
+        },
+      ),
+    })
+    const newer = defineActor(says, {
+      version: 2,
+      upgrade: (context) => (forgets ? [] : z.object({ taken: z.array(z.number()) }).parse(context).taken),
+      logic: says.handlers([] as number[], {
+        book: (taken, { seat }) =>
+          taken.includes(seat) ? { state: taken, reply: false } : { state: [...taken, seat], reply: true },
+        list: (taken) => ({ state: taken, reply: {} }),
+      }),
+    })
+    const run = async (seed: number) => {
+      const booked = new Set<number>()
+      await simulate({
+        seed,
+        actors: [newer],
+        upgradeFrom: [older],
+        faults: 'none',
+        workload: async (client) => {
+          for (let n = 0; client.disturbed; n++) {
+            const [seat, idempotencyKey] = [Math.floor(client.random() * 30), `${client.name}-${n}`]
+            const mine = await client
+              .get(newer, 'main')
+              .ask({ type: 'book', seat, by: client.name }, { timeoutMs: 1_000, idempotencyKey })
+              .catch(() => false)
+            if (mine) {
+              expect(booked.has(seat)).toBe(false)
+              booked.add(seat)
+            }
+            await client.sleep(50)
+          }
+        },
+      })
+    }
+    const runs = Promise.all([1, 2, 3, 4, 5].map(run))
+    if (forgets) await expect(runs).rejects.toThrow(SimulationFailed)
+    else await runs
+  },
+)

@@ -8,18 +8,23 @@
 import type { AnyActorDef } from '../actor.ts'
 import { seededEntropy } from '../entropy.ts'
 import type { SimClient } from './client.ts'
-import { CALM, type Faults, seededFaults } from './faults.ts'
+import { CALM, replaced, type SomeFaults, seededFaults } from './faults.ts'
 import { type Report, World } from './world.ts'
 
 export interface Simulation {
   readonly seed: number | string
   readonly actors: readonly AnyActorDef[]
+  /**
+   * Definitions of `actors` as they were before an upgrade, by type. Some of the nodes begin with them, are upgraded, and now and
+   * then taken back, so that actors move between both; when all faults are over, every node has `actors`.
+   */
+  readonly upgradeFrom?: readonly AnyActorDef[]
   /** @defaultValue 3 */
   readonly nodes?: number
   /** @defaultValue 2 */
   readonly clients?: number
   /** `none`: messages only take time. Fields replace what the seed says. @defaultValue a mix that follows from the seed */
-  readonly faults?: 'none' | Partial<Faults>
+  readonly faults?: 'none' | SomeFaults
   /** How long faults happen, in virtual time. @defaultValue 8_000 */
   readonly disturbedMs?: number
   /** Runs on each client while faults happen, until `client.disturbed` is false. Errors of calls are yours to expect. */
@@ -63,11 +68,15 @@ export class SimulationFailed extends Error {
  */
 export async function simulate(options: Simulation): Promise<Report> {
   const { seed, actors, nodes = 3, clients = 2, disturbedMs = 8_000, workload, afterHeal, restless = [] } = options
+  const before = new Map(options.upgradeFrom?.map((def) => [def.protocol.type, def]))
   const { random } = seededEntropy(`${seed}/world`)
-  const faults = options.faults === 'none' ? CALM : { ...seededFaults(random), ...options.faults }
+  const chosen = options.faults === 'none' ? CALM : replaced(seededFaults(random), options.faults)
+  const upgrades = before.size > 0 ? Math.max(2 * nodes, chosen.events.upgrades) : 0
+  const faults = replaced(chosen, { events: { upgrades } })
   const world = new World({
     seed,
     actors: () => actors,
+    older: (newer) => newer.map((def) => before.get(def.protocol.type) ?? def),
     nodes,
     clients,
     shards: 2 * nodes,

@@ -1,6 +1,7 @@
 /**
  * The actors and the work of our own simulation: counters, accounts that send to each other, jobs with effects of all three
- * classes and a timer, actors that fail, and boxes for letters (`mail-workload.ts`).
+ * classes and a timer, actors that fail, boxes for letters (`mail-workload.ts`), and tallies that are upgraded
+ * (`upgrade-workload.ts`).
  *
  * 1. Every keyed call is repeated under its key until it is answered; what became of it must then be known for certain.
  * 2. Money is neither made nor lost, however often who died.
@@ -11,9 +12,11 @@ import { type AnyActorDef, defineActor } from '../actor.ts'
 import { type EffectClass, type EffectContext, effect } from '../effect.ts'
 import { toWire } from '../errors.ts'
 import { protocol } from '../protocol.ts'
+import type { AskOptions } from '../runtime.ts'
 import type { SimClient } from './client.ts'
 import type { Ledger } from './ledger.ts'
 import { box, mailAfterHeal, mailSomething } from './mail-workload.ts'
+import { olderTally, TALLIES, tally } from './upgrade-workload.ts'
 
 const counterSays = protocol('counter', {
   events: { add: z.object({ by: z.number() }), tick: z.object({}) },
@@ -133,6 +136,7 @@ function jobWith(ledger: Ledger) {
 
 export interface Work {
   readonly actors: (ledger: Ledger) => readonly AnyActorDef[]
+  readonly older: (newer: readonly AnyActorDef[]) => readonly AnyActorDef[]
   readonly workload: (client: SimClient) => Promise<void>
   readonly guest: (client: SimClient) => Promise<void>
   readonly afterHeal: (client: SimClient) => Promise<void>
@@ -155,7 +159,8 @@ export function work(): Work {
     }
   }
   return {
-    actors: (ledger) => [counter, account, flaky, box, (job = jobOf(ledger))],
+    actors: (ledger) => [counter, account, flaky, box, tally, (job = jobOf(ledger))],
+    older: (newer) => newer.map((def) => (def === tally ? olderTally : def)),
     workload: async (client) => {
       await Promise.all(Array.from({ length: LANES }, (_, i) => lane(client, `${client.name}.${i}`)))
     },
@@ -165,6 +170,7 @@ export function work(): Work {
       await mailAfterHeal(client)
       for (const key of keys(KEYS.counter)) await client.get(counter, key).ask({ type: 'add', by: 1 }, { timeoutMs })
       await client.get(jobs(), `fresh-${client.name}`).ask({ type: 'start', n: 1 }, { timeoutMs })
+      for (const key of TALLIES) await client.get(tally, key).ask({ type: 'add', by: 1 }, { timeoutMs })
       let cents = 0
       for (const key of keys(KEYS.account)) {
         const { context } = await client.get(account, key).snapshot({ fenced: true, timeoutMs })
@@ -185,6 +191,7 @@ async function something(client: SimClient, job: ReturnType<typeof jobOf>, idemp
   const timeoutMs = 200 + whole(4_000)
   const key = (count: number): string => `k${whole(count)}`
   if (random() < 0.25) return mailSomething(client)
+  if (random() < 0.15) return tallySomething(client, { timeoutMs, idempotencyKey })
   if (kind < 0.25) {
     const [ref, by] = [client.get(counter, key(KEYS.counter)), 1 + whole(9)]
     await untilAnswered(client, () => ref.ask({ type: 'add', by }, { timeoutMs, idempotencyKey }))
@@ -203,6 +210,13 @@ async function something(client: SimClient, job: ReturnType<typeof jobOf>, idemp
   else if (kind < 0.98)
     await once(client.get(flaky, key(KEYS.flaky)).ask({ type: 'add', by: whole(8) - 1 }, { timeoutMs }))
   else await once(client.order('start', client.get(flaky, key(KEYS.flaky)), { timeoutMs }))
+}
+
+/** Nodes of the older release refuse what the newer one has written; the command is over then, and not applied. */
+async function tallySomething(client: SimClient, options: AskOptions): Promise<void> {
+  const ref = client.get(tally, TALLIES[Math.floor(client.random() * TALLIES.length)] ?? 'k0')
+  if (client.random() < 0.2) return once(ref.ask({ type: 'later' }, options))
+  await untilAnswered(client, () => ref.ask({ type: 'add', by: 1 + Math.floor(client.random() * 9) }, options))
 }
 
 /** A guest that reads what its node remembers, also when nobody else can reach that node. */

@@ -9,22 +9,24 @@ import type { AnyActorDef } from '../actor.ts'
 import type { KeyStore } from '../ports.ts'
 import type { ResidencyCap } from '../residency.ts'
 import { openedWith } from '../seal.ts'
-import { createSystem, type System } from '../system.ts'
+import type { System } from '../system.ts'
 import { SimServer, type SimServerOptions } from './backend.ts'
 import { checkCalls } from './call-check.ts'
 import { type SimClient, TrackingClient } from './client.ts'
 import { ADMITTED_DRIFT, type Faults } from './faults.ts'
+import { Host, type Release } from './host.ts'
 import { Ledger, type Violation } from './ledger.ts'
-import type { SimLink } from './link.ts'
 import { checkLog } from './log-check.ts'
 import { checkMail } from './mail-check.ts'
-import { disturb, type Victim } from './nemesis.ts'
-import { SimProcess } from './process.ts'
+import { disturb } from './nemesis.ts'
+import type { SimProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
 
 export interface WorldOptions {
   readonly seed: number | string
   readonly actors: (ledger: Ledger) => readonly AnyActorDef[]
+  /** What nodes serve before they are upgraded; without it an upgrade is a restart. */
+  readonly older?: (newer: readonly AnyActorDef[]) => readonly AnyActorDef[]
   readonly nodes: number
   readonly clients: number
   readonly shards: number
@@ -62,12 +64,6 @@ export interface Report {
   }
 }
 
-interface Host extends Victim {
-  process: SimProcess
-  link: SimLink | undefined
-  system: System | undefined
-}
-
 const RESTART_MS = [100, 6_000] as const
 /** By then everything that chance has delayed has arrived. */
 const LAST_ARRIVAL_MS = 7_000
@@ -76,7 +72,6 @@ const LAST_ARRIVAL_MS = 7_000
  * In so many tries chance alone does not keep a node out: whoever is not in by then never will be.
  */
 const BOOT_MS = 300_000
-const BOOT_AGAIN_MS = 500
 
 export class World {
   readonly ledger: Ledger
@@ -84,6 +79,7 @@ export class World {
   readonly #scheduler: Scheduler
   readonly #server: SimServer
   readonly #defs: readonly AnyActorDef[]
+  readonly #olderDefs: readonly AnyActorDef[]
   readonly #nodes: Host[]
   readonly #clients: Host[]
   /** Nodes whose guest is at work. */
@@ -100,6 +96,7 @@ export class World {
     this.#scheduler = new Scheduler({ seed, faults, ...(onTrace && { onTrace }) })
     this.ledger = new Ledger(this.#scheduler, (record) => openedWith(this.#keys.get(record.actor), record))
     this.#defs = options.actors(this.ledger)
+    this.#olderDefs = options.older?.(this.#defs) ?? this.#defs
     this.#server = new SimServer({ scheduler: this.#scheduler, witness: this.ledger, ...(wrap && { wrap }) })
     this.#nodes = this.#hosts('n', options.nodes)
     this.#clients = this.#hosts('c', options.clients)
@@ -115,7 +112,7 @@ export class World {
       for (const host of [...this.#nodes, ...this.#clients]) host.process.kill()
       this.#o.onEnd?.()
     }
-    checkLog(this.ledger, new Map(this.#defs.map((def) => [def.protocol.type, def])))
+    checkLog(this.ledger, [this.#defs, this.#olderDefs])
     checkCalls(this.ledger)
     checkMail(this.ledger)
     return {
@@ -134,7 +131,7 @@ export class World {
   async #run(): Promise<void> {
     const { workload, afterHeal, disturbedMs } = this.#o
     const hosts = [...this.#nodes, ...this.#clients]
-    for (const host of hosts) this.#boot(host)
+    for (const host of hosts) host.boot()
     if (!(await this.#within(BOOT_MS, () => hosts.every(({ system }) => system !== undefined)))) {
       return this.ledger.report(9, 'the cluster does not start')
     }
@@ -194,57 +191,38 @@ export class World {
   // ── Hosts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #hosts(prefix: string, count: number): Host[] {
+    const { shards, leaseMs, residency = {}, faults } = this.#o
+    const isNode = prefix === 'n'
+    const defs = (release: Release) => (release === 'older' ? this.#olderDefs : this.#defs)
     return Array.from({ length: count }, (_, i) => {
-      const name = `${prefix}${i + 1}`
-      return { name, process: new SimProcess(name, this.#scheduler), link: undefined, system: undefined }
-    })
-  }
-
-  #boot(host: Host): void {
-    const isNode = this.#nodes.includes(host)
-    const { shards, leaseMs, residency = {}, guest } = this.#o
-    const { name } = host
-    host.system = undefined
-    const process = new SimProcess(name, this.#scheduler, { mortal: isNode, rate: this.#scheduler.rate() })
-    process.clock.skewMs = this.#scheduler.skewMs()
-    host.process = process
-    process.onDeath(() => this.#died(host))
-    const start = (): void => {
-      const entropy = this.#scheduler.entropy(`${name}/${this.#lives++}`)
-      const backend = this.#server.backendOf(process, (link) => {
-        host.link = link
+      return new Host({
+        name: `${prefix}${i + 1}`,
+        mortal: isNode,
+        scheduler: this.#scheduler,
+        server: this.#server,
+        keys: keysIn(this.#keys),
+        shards,
+        leaseMs,
+        residency,
+        // In the middle of an upgrade.
+        release: isNode && faults.events.upgrades > 0 && this.#scheduler.chance(0.5) ? 'older' : 'newer',
+        actors: (release) => (isNode ? defs(release) : []),
+        newLife: () => this.#lives++,
+        onStart: ({ process }, system) => {
+          if (isNode && this.#o.guest !== undefined) this.#welcome(process, system, this.#o.guest)
+        },
+        onDeath: () => {
+          this.#kills += 1
+          return this.#disturbed ? this.#scheduler.between(RESTART_MS) : 0
+        },
       })
-      const actors = isNode ? this.#defs : []
-      const onLog = (text: string, data: object) =>
-        this.#scheduler.note(`${name} says: ${text} ${JSON.stringify(data)}`)
-      const { clock } = process
-      const keys = keysIn(this.#keys)
-      createSystem({ node: name, actors, backend, shards, leaseMs, residency, keys, clock, entropy, onLog }).then(
-        (system) => {
-          host.system = system
-          if (isNode && guest !== undefined) this.#welcome(process, system, guest)
-        },
-        (error: unknown) => {
-          this.#scheduler.note(`${name} does not start: ${describe(error)}`)
-          process.clock.after(BOOT_AGAIN_MS, start)
-        },
-      )
-    }
-    start()
+    })
   }
 
   #welcome(process: SimProcess, system: System, guest: (client: SimClient) => Promise<void>): void {
     this.#guests.add(process)
     const client = this.#clientOf(process, system, `${process.name}.g${this.#lives++}`)
     this.#work(client, guest, () => this.#guests.delete(process))
-  }
-
-  #died(host: Host): void {
-    this.#kills += 1
-    const delayMs = this.#disturbed ? this.#scheduler.between(RESTART_MS) : 0
-    this.#scheduler.at(delayMs, `${host.name} starts again`, () => {
-      if (!host.process.alive) this.#boot(host)
-    })
   }
 
   #clientOf(process: SimProcess, system: System, name: string): SimClient {
@@ -263,12 +241,7 @@ export class World {
     this.#scheduler.note('all faults end')
     this.#scheduler.calm()
     this.#server.network.healAll()
-    for (const host of [...this.#nodes, ...this.#clients]) {
-      host.process.thaw()
-      host.process.clock.skewMs = 0
-      host.link?.heal()
-      if (!host.process.alive) this.#boot(host)
-    }
+    for (const host of [...this.#nodes, ...this.#clients]) host.heal()
   }
 }
 

@@ -1,6 +1,6 @@
 /** `@troupe/core/testing`: what tests of users need; free of any test framework. */
 export type { SimClient } from '../sim/client.ts'
-export type { Faults } from '../sim/faults.ts'
+export type { Faults, SomeFaults } from '../sim/faults.ts'
 export { type Simulation, SimulationFailed, simulate } from '../sim/simulate.ts'
 export type { Report as SimulationReport } from '../sim/world.ts'
 export { eventually } from './eventually.ts'
