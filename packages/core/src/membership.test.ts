@@ -140,6 +140,34 @@ test('place: one that joins takes nothing from members of which it has not heard
   expect([...a.open].filter((shard) => b.open.has(shard))).toEqual([])
 })
 
+test('place/2: what a view has forgotten keeps its shards until it has given them back or its lease has ended', async () => {
+  const { clock, store, join } = await cluster()
+  const a = join('a')
+  await advance(clock, 200)
+  const owners = new Map<string, string>()
+  const taken: string[] = []
+  await store.watch('shard.>', (change) => {
+    if (change.kind !== 'put') return
+    const { owner } = JSON.parse(Buffer.from(change.entry.value).toString())
+    const before = owners.get(change.entry.key) ?? ''
+    if (before !== '' && before !== owner && owner !== '') taken.push(`${change.entry.key} from ${before}`)
+    owners.set(change.entry.key, owner)
+  })
+  const b = join('b', {
+    // It keeps the view and hears of nobody but itself.
+    watch: (pattern, listener) =>
+      store.watch(pattern, (change) => {
+        const key = change.kind === 'put' ? change.entry.key : change.key
+        if (pattern !== 'member.>' || key.startsWith('member.b-')) listener(change)
+      }),
+  })
+  await advance(clock, 1_000)
+  expect(taken).toEqual([])
+  a.membership.abandon()
+  await advance(clock, 2 * LEASE_MS)
+  expect(b.open.size).toBe(SHARDS)
+})
+
 test('place/3: shards that wait before they move stay open and hold up neither the others nor the lease', async () => {
   const { clock, join } = await cluster()
   const a = join('a')

@@ -5,7 +5,8 @@
  * and what to close.
  *
  * 1. A shard is opened after its key was changed to this member by compare-and-set, and never otherwise.
- * 2. Each change of owner raises the shard's epoch.
+ * 2. Each change of owner raises the shard's epoch. What another member has is taken only when the store says that its lease has
+ *    ended: a view may be written by one who has not heard of it yet.
  * 3. What a planned move waits for holds up neither the lease, nor the view, nor other shards: the shard stays open meanwhile.
  * 4. A member is taken out of the view when its key is gone, never because word of it is late.
  * 5. A member whom `witness.ts` finds dead loses its key at once; who doubts whose shard asks for that finding.
@@ -50,7 +51,7 @@ const RETURNS = 8
 export class Membership {
   readonly #o: MembershipOptions
   readonly #members = new Map<string, Member>()
-  /** Of those that the view still shows: whose key is gone. */
+  /** Whose key is gone, for ever. */
   readonly #dead = new Set<string>()
   readonly #shards = new Map<ShardName, { readonly key: ShardKey; readonly revision: number }>()
   readonly #open = new Set<ShardName>()
@@ -298,7 +299,6 @@ export class Membership {
   /** The view may have come before the word of a member in it. */
   async #unheardOf(shown: readonly Member[]): Promise<readonly Member[]> {
     const { store } = this.#o
-    for (const id of this.#dead) if (!shown.some((member) => member.id === id)) this.#dead.delete(id)
     const unknown = shown.filter(({ id }) => !this.#members.has(id) && !this.#dead.has(id))
     const keys = await Promise.all(unknown.map(({ id }) => store.get(`member.${id}`)))
     return unknown.filter((_, i) => keys[i] !== undefined)
@@ -338,6 +338,7 @@ export class Membership {
     try {
       const { id } = this
       const known = this.#shards.get(shard)
+      if (!(await this.#hasEnded(known?.key.owner ?? ''))) return
       const key: ShardKey = { owner: id, epoch: (known?.key.epoch ?? 0) + 1 }
       const name = `shard.${shard}`
       const revision =
@@ -351,6 +352,11 @@ export class Membership {
     } finally {
       this.#busy.delete(shard)
     }
+  }
+
+  async #hasEnded(owner: string): Promise<boolean> {
+    if (owner === '' || owner === this.id || this.#dead.has(owner)) return true
+    return (await this.#o.store.get(`member.${owner}`)) === undefined
   }
 
   /** False when a watch has brought a newer key before the answer came. */
