@@ -27,6 +27,8 @@ export interface Witness {
   mailed(to: Address, entry: MailEntry, streamId: string): void
   /** Mail of a later time is stored. */
   planned(to: Address, entry: MailEntry, streamId: string): void
+  /** A key of the store has another value, or none. */
+  changed(key: string, value: Uint8Array | undefined): void
   /** A dead letter is stored. */
   buried(bytes: Uint8Array): void
 }
@@ -75,7 +77,7 @@ export class SimServer {
         this.#broker.route({ subject, data: new Uint8Array(), headers: noticeHeaders(entry) })
       },
     })
-    this.#shelf = new Shelf(scheduler)
+    this.#shelf = new Shelf(scheduler, (key, value) => options.witness?.changed(key, value))
     // A plain message on a journal or mail subject is stored without any expectation, as a stream would.
     this.#broker = new Broker(scheduler, ({ subject, data, headers }) => {
       if (this.log.takes(subject)) this.#store(subject, new Uint8Array(data))

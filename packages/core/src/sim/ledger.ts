@@ -1,7 +1,7 @@
 /**
  * What a simulation remembers, to be compared with the log at the end: calls, looks, effects, and every record in the order
  * it was stored. What can only be seen at the moment it happens is checked here; the rest in `log-check.ts`, `call-check.ts`,
- * `mail-check.ts` and `life-check.ts`. Orders of a person are calls.
+ * `mail-check.ts` and `life-check.ts`, that of the store in `placement-check.ts`. Orders of a person are calls.
  *
  *  1. Acknowledged means: in the log, exactly once, and answered as the log says.
  *  2. No command is applied twice.
@@ -21,6 +21,8 @@
  * 15. A letter that is stored is applied once or is a dead letter, and the letters of one sender in their order; one whose
  *     delivery was told is stored.
  * 16. A failure is answered by its spec; what has ended takes nothing until it is ordered to.
+ * 17. A shard is taken from a member only when that has given it back or its lease has ended, and in a higher epoch; a member
+ *     whose lease has ended does not come back.
  */
 import { type Address, splitAddress } from '../address.ts'
 import type { EffectContext } from '../effect.ts'
@@ -29,6 +31,7 @@ import { decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
 import { unpackWire } from '../wire.ts'
 import type { Witness } from './backend.ts'
 import { idOf, Letters } from './letters.ts'
+import { PlacementCheck } from './placement-check.ts'
 import type { SimProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -68,6 +71,7 @@ export class Ledger implements Witness {
   readonly writes = new Map<string, number>()
   readonly letters = new Letters()
   readonly #scheduler: Scheduler
+  readonly #placement = new PlacementCheck((what) => this.report(17, what))
   readonly #steps = new Set<string>()
   readonly #acknowledged = new Map<string, number>()
   readonly #sendCounts = new Map<string, number>()
@@ -130,6 +134,10 @@ export class Ledger implements Witness {
 
   planned(to: Address, entry: MailEntry, streamId: string): void {
     this.letters.plannedFor(to, entry, streamId, this.records.length)
+  }
+
+  changed(key: string, value: Uint8Array | undefined): void {
+    this.#placement.changed(key, value)
   }
 
   buried(bytes: Uint8Array): void {

@@ -42,11 +42,14 @@ interface Watcher {
 export class Shelf {
   readonly #scheduler: Scheduler
   readonly #slots = new Map<string, Slot>()
+  readonly #onChange: (key: string, value: Uint8Array | undefined) => void
   readonly #watchers = new Set<Watcher>()
   #revision = 0
 
-  constructor(scheduler: Scheduler) {
+  /** @param onChange sees every change as it happens */
+  constructor(scheduler: Scheduler, onChange: (key: string, value: Uint8Array | undefined) => void = () => {}) {
     this.#scheduler = scheduler
+    this.#onChange = onChange
   }
 
   get(key: string): StoreEntry | undefined {
@@ -84,6 +87,7 @@ export class Shelf {
     this.#slots.get(slot.key)?.expiry?.cancel()
     this.#revision = slot.revision
     this.#slots.set(slot.key, slot)
+    this.#onChange(slot.key, slot.value)
     for (const watcher of this.#watchers) if (watcher.match(slot.key)) this.#send(watcher, slot)
   }
 
