@@ -29,6 +29,8 @@ export interface Witness {
   planned(to: Address, entry: MailEntry, streamId: string): void
   /** A key of the store has another value, or none. */
   changed(key: string, value: Uint8Array | undefined): void
+  /** The server learns that a process listens. */
+  subscribed(process: SimProcess, subject: string): void
   /** A dead letter is stored. */
   buried(bytes: Uint8Array): void
 }
@@ -113,6 +115,7 @@ export class SimServer {
         entropy,
         onHandlerError,
         onPublish: (message) => witness?.published(process, message),
+        onSubscribed: (subject) => witness?.subscribed(process, subject),
       }),
       journal: new SimJournal({
         link,

@@ -108,6 +108,8 @@ export interface SimBusOptions {
   readonly onHandlerError: HandlerError
   /** Sees everything that leaves the process, at the moment it leaves. */
   readonly onPublish: (message: BusMessage) => void
+  /** Sees what the server learns to send here. */
+  readonly onSubscribed: (subject: string) => void
 }
 
 export class SimBus implements Bus {
@@ -160,10 +162,12 @@ export class SimBus implements Bus {
     const take = (message: BusMessage): void => {
       if (open) this.#guard(message.subject, () => handler(message))
     }
-    const { link, broker } = this.#o
+    const { link, broker, onSubscribed } = this.#o
     let added: Subscription | undefined
     const add = (): void => {
-      if (open) added = broker.add(subject, { link, queue: options?.queue, take })
+      if (!open) return
+      added = broker.add(subject, { link, queue: options?.queue, take })
+      onSubscribed(subject)
     }
     // Without a connection it is made known when that comes back, before anything else.
     const { name, scheduler } = link.process

@@ -21,8 +21,8 @@
  * 15. A letter that is stored is applied once or is a dead letter, and the letters of one sender in their order; one whose
  *     delivery was told is stored.
  * 16. A failure is answered by its spec; what has ended takes nothing until it is ordered to.
- * 17. A shard is taken from a member only when that has given it back or its lease has ended, and in a higher epoch; a member
- *     whose lease has ended does not come back.
+ * 17. A shard is taken from a member only when that has given it back or its lease has ended, and in a higher epoch; nobody opens
+ *     one that its key has not given to him, and a member whose lease has ended does not come back.
  */
 import { type Address, splitAddress } from '../address.ts'
 import type { EffectContext } from '../effect.ts'
@@ -138,6 +138,10 @@ export class Ledger implements Witness {
 
   changed(key: string, value: Uint8Array | undefined): void {
     this.#placement.changed(key, value)
+  }
+
+  subscribed({ name }: SimProcess, subject: string): void {
+    this.#placement.subscribed(name, subject)
   }
 
   buried(bytes: Uint8Array): void {

@@ -10,11 +10,12 @@ describe('a planted bug does not go unnoticed', () => {
     test(name, { timeout: 60_000 }, async () => {
       let noticed: { readonly seed: number; readonly invariant: number } | undefined
       for (let seed = 0; seed < BUDGET && noticed === undefined; seed++) {
-        const { wrap, undo, by, faults } = plant()
+        const { wrap, undo, by, nodes, faults } = plant()
         const { violations } = await runSeed(`planted-${seed}`, {
           ...(wrap && { wrap }),
           ...(undo && { onEnd: undo }),
           ...(faults && { faults }),
+          ...(nodes !== undefined && { nodes }),
         })
         const first = violations.find(({ invariant }) => by === undefined || invariant === by)
         if (first !== undefined) noticed = { seed, invariant: first.invariant }

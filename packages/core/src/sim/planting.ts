@@ -11,6 +11,7 @@ export interface Planted {
   readonly undo?: () => void
   /** What brings it to light, when that is rare. */
   readonly faults?: SomeFaults
+  readonly nodes?: number
   /** The invariant that must notice; by default any. */
   readonly by?: number
 }
