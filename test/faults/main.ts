@@ -2,10 +2,15 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { chaos } from './chaos.ts'
 import { killNodes } from './kill-nodes.ts'
 
 const HELP = `npm run faults -- [--kills 20] [--seed S] [--sync-always]
     kills node processes at random instants under load, on a real server, and checks the ledger
+
+npm run faults -- --chaos 60 [--servers 3] [--seed S]
+    for so many seconds: kills, freezes and cuts off nodes, kills and restarts a server, makes stream leaders step down, in random
+    order under load, on one server or on three as one cluster; checks the ledger
 
 npm run faults -- --machines 1000 [--seed N]
     compares hosted machines with plain XState under every way to die: random ones drawn from the whole number N, the written
@@ -19,6 +24,8 @@ const WHOLE = /^\d+$/
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '20' },
+    chaos: { type: 'string' },
+    servers: { type: 'string', default: '1' },
     machines: { type: 'string' },
     seed: { type: 'string' },
     'sync-always': { type: 'boolean', default: false },
@@ -28,7 +35,14 @@ const { values } = parseArgs({
 
 if (values.help) console.log(HELP)
 else if (values.machines !== undefined) process.exitCode = await compareMachines(values.machines, values.seed)
-else {
+else if (values.chaos !== undefined) {
+  const { seed = `${Date.now()}` } = values
+  const report = await chaos({ seed, servers: values.servers === '3' ? 3 : 1, seconds: Number(values.chaos) })
+  const { log, ...line } = report
+  for (const said of log) console.error(said)
+  console.log(JSON.stringify(line))
+  process.exitCode = report.problems.length > 0 ? 1 : 0
+} else {
   const { seed = `${Date.now()}` } = values
   const report = await killNodes({ kills: Number(values.kills), seed, syncAlways: values['sync-always'] })
   console.log(JSON.stringify(report))
