@@ -80,6 +80,7 @@ export class Witness {
 
   #nobodyAnswersFor(member: string): Promise<boolean> {
     const { bus, subjects, clock } = this.#o
+    if (!bus.connected) return Promise.resolve(false)
     return new Promise((resolve) => {
       const end = (nobody: boolean) => {
         timer.cancel()

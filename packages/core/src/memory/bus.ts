@@ -144,17 +144,13 @@ export class MemoryBus implements Bus {
       if (open) this.#guard(message.subject, () => handler(message))
     }
     const subscription = this.#broker.add(subject, { link: this.#link, queue: options?.queue, take })
-    const unsubscribe = (): void => {
-      open = false
-      subscription.unsubscribe()
-    }
     return {
-      unsubscribe,
-      drain: async () => {
+      unsubscribe: () => {
+        open = false
         subscription.unsubscribe()
-        await this.flush().catch(() => {})
-        unsubscribe()
       },
+      // What is routed is taken at once.
+      drain: async () => subscription.unsubscribe(),
     }
   }
 

@@ -73,12 +73,9 @@ export class NatsBus implements Bus {
     return {
       unsubscribe: () => subscription.unsubscribe(),
       drain: async () => {
-        try {
-          if (this.connected) await subscription.drain()
-        } catch {
-          // The connection is lost, and what was on its way with it.
-        }
-        subscription.unsubscribe()
+        if (!this.connected) return subscription.unsubscribe()
+        // A connection that is lost meanwhile has nothing more on its way.
+        await subscription.drain().catch(() => undefined)
       },
     }
   }
