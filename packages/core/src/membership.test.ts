@@ -225,6 +225,21 @@ test('a claim whose answer comes after the word of a newer owner opens nothing, 
   expect(a.membership.ownerOf('main-0')).toMatchObject({ epoch: 3 })
 })
 
+test('an answer to a view that comes after the word of a newer one does not hide it', async () => {
+  const { clock, store, join } = await cluster()
+  const create: Store['create'] = async (key, value, ...rest) => {
+    const revision = await store.create(key, value, ...rest)
+    if (key !== 'view' || revision === undefined) return revision
+    const newer = { ...JSON.parse(Buffer.from(value).toString()), version: 7 }
+    await store.update(key, Buffer.from(JSON.stringify(newer)), revision)
+    await new Promise((resolve) => clock.after(100, () => resolve(undefined)))
+    return revision
+  }
+  const a = join('a', { create })
+  await advance(clock, 1_000)
+  expect(a.membership.view.version).toBe(7)
+})
+
 test('an outage that keeps a lease from being renewed is logged once, and the next one again', async () => {
   const { clock, store, join } = await cluster()
   let down = false

@@ -31,6 +31,8 @@ export interface MembershipOptions {
   readonly entropy: Entropy
   /** Time to live of the member key. */
   readonly leaseMs: number
+  /** Members in one process may work it out together. @defaultValue that of `placement.ts` */
+  readonly assign?: typeof assign
   readonly onOpen: (shard: ShardName, epoch: number) => void
   /** What should end before the shard moves: resolves when it has, or has taken too long; undefined when nothing runs. */
   readonly onMove: (shard: ShardName) => Promise<void> | undefined
@@ -246,7 +248,12 @@ export class Membership {
     this.#shards.set(shard, { key, revision: change.entry.revision })
     if (key.owner === this.id) return
     void this.#drop(shard)
-    void this.#settle()
+    // What others hand to others is none of our business.
+    if (this.#isWanted(shard)) void this.#settle()
+  }
+
+  #isWanted(shard: ShardName): boolean {
+    return this.#assigned === undefined || this.#assigned.owners.get(shard) === this.id
   }
 
   // ── What follows from it ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -307,7 +314,8 @@ export class Membership {
   async #moveShards(): Promise<void> {
     const { view } = this
     if (this.#assigned?.view !== view) {
-      this.#assigned = { view, owners: assign(view, this.#o.groups, this.#assigned) }
+      const owners = (this.#o.assign ?? assign)(view, this.#o.groups, this.#assigned)
+      this.#assigned = { view, owners }
     }
     const wanted = this.#assigned.owners
     const alive = new Set(view.members.map((member) => member.id))
