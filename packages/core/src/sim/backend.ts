@@ -137,6 +137,11 @@ export class SimServer {
     }
   }
 
+  /** Removes a key of the store, as when its time has run out. */
+  expire(key: string): void {
+    this.#shelf.remove(key)
+  }
+
   #store(subject: string, bytes: Uint8Array): number {
     const position = this.log.store(subject, bytes, this.#o.scheduler.time.wallMs)
     this.#o.witness?.stored(subject, bytes)

@@ -1,17 +1,28 @@
 /**
- * `npm run sim`: runs seeds of the simulation until one fails.
+ * `npm run sim`: runs seeds of the simulation until one fails, or counts what membership costs.
  *
  *     npm run sim -- --seed X [--trace]    one seed; the trace shows every event
  *     npm run sim -- --minutes 10          fresh seeds for so long
+ *     npm run sim -- --members 1000 [--shards 2000] [--actors 100000]
+ *                                          what membership costs the store of a cluster of that size
  */
 import { parseArgs } from 'node:util'
 import { realClock } from '../clock.ts'
 import { cryptoEntropy } from '../entropy.ts'
+import { type Change, membersCost } from './members.ts'
 import { again, runSeed } from './run.ts'
+import type { Cost } from './store-cost.ts'
 import type { Report } from './world.ts'
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, trace: { type: 'boolean' }, minutes: { type: 'string', default: '1' } },
+  options: {
+    seed: { type: 'string' },
+    trace: { type: 'boolean' },
+    minutes: { type: 'string', default: '1' },
+    members: { type: 'string' },
+    shards: { type: 'string' },
+    actors: { type: 'string', default: '100000' },
+  },
 })
 
 function show({ seed, violations, trace, stats }: Report): void {
@@ -20,7 +31,30 @@ function show({ seed, violations, trace, stats }: Report): void {
   if (violations.length > 0) console.log(`  again: ${again(seed)}`)
 }
 
-if (values.seed !== undefined) {
+async function showMembers(members: number): Promise<void> {
+  const options = {
+    members,
+    shards: Number(values.shards ?? 2 * members),
+    actors: Number(values.actors),
+    leaseMs: 20_000,
+  }
+  const { viewBytes, steady, join, death } = await membersCost(options)
+  const row = ({ requests, lost, told, bytes }: Cost) =>
+    `${requests} requests (${lost} lost races), ${told} messages to watchers, ${(bytes / 1e6).toFixed(2)} MB`
+  const change = ({ cost, settledMs, shards, actors }: Change) =>
+    `${row(cost)}; ${shards} shards with ${actors} actors moved, settled after ${settledMs} ms`
+  console.log(
+    `${members} members, ${options.shards} shards, ${options.actors} actors counted by their shard; lease 20 s`,
+  )
+  console.log(`the view has ${viewBytes} bytes`)
+  console.log(`steady, per second: ${row(steady)}`)
+  console.log(`one joins:          ${change(join)}`)
+  console.log(`one dies:           ${change(death)}`)
+  console.log('not measured: the CPU of one node, a real server, the activation of actors')
+}
+
+if (values.members !== undefined) await showMembers(Number(values.members))
+else if (values.seed !== undefined) {
   const report = await runSeed(values.seed, values.trace === true ? { onTrace: (line) => console.log(line) } : {})
   show(report)
   process.exitCode = report.violations.length === 0 ? 0 : 1
