@@ -7,7 +7,7 @@
  * 2. Actors cost membership nothing: they are counted by their shard, and none of them runs.
  * 3. Owners are worked out once for all members; on a real cluster each node does it.
  */
-import { addressOf, type ShardName, shardOf } from '../address.ts'
+import { addressOf, type ShardName, Subjects, shardOf } from '../address.ts'
 import { Membership } from '../membership.ts'
 import { type Assigned, assign, type View } from '../placement.ts'
 import { SimServer } from './backend.ts'
@@ -90,12 +90,15 @@ class Cluster {
     const name = `n${++this.#joined}`
     const process = new SimProcess(name, this.#scheduler)
     const [{ clock }, entropy] = [process, this.#scheduler.entropy(name)]
+    const connection = this.#server.connect(process, { name, clock, entropy })
     const open = new Set<ShardName>()
     const membership = new Membership({
       node: name,
       groups: { [GROUP]: shards },
       logics: { actor: '0'.repeat(22) },
-      store: counted(this.#server.connect(process, { name, clock, entropy }).store, this.#cost),
+      store: counted(connection.store, this.#cost),
+      bus: connection.bus,
+      subjects: new Subjects('members'),
       clock,
       entropy,
       leaseMs,
