@@ -84,6 +84,13 @@ export class Load {
     return this.problems.length > MOST_PROBLEMS
   }
 
+  /** Longest times count from now on. */
+  forget(): void {
+    this.#lastAck = performance.now()
+    this.#longestGapMs = 0
+    this.#longestCallMs = 0
+  }
+
   /** Resolves with the time until every actor has answered an ask begun from now on; undefined when that takes too long. */
   served(withinMs: number): Promise<number | undefined> {
     return new Promise((resolve) => {

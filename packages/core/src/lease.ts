@@ -37,6 +37,7 @@ const CUT_OFF_MS = 150
 
 export class Lease {
   readonly #o: LeaseOptions
+  #facts: Omit<Member, 'id'>
   #member: Member
   #incarnation = 0
   #revision = 0
@@ -44,6 +45,8 @@ export class Lease {
   /** When the connection was lost; undefined once the lease was renewed after that. */
   #cutAt: number | undefined
   #renewing = false
+  /** There is news to write, and a renewal at work that began before it. */
+  #again = false
   #timer: Timer | undefined
   readonly #connection: Subscription
   #stopped = false
@@ -52,10 +55,11 @@ export class Lease {
 
   constructor(options: LeaseOptions) {
     this.#o = options
+    this.#facts = options.facts
     this.#member = this.#newIncarnation()
     this.#connection = options.bus.onConnection((connected) => {
       if (!connected) this.#cutAt ??= options.clock.monotonic()
-      else if (this.#timer !== undefined && !this.#renewing) this.#renewIn(0)
+      else if (this.#timer !== undefined) this.#renewSoon()
     })
   }
 
@@ -72,6 +76,13 @@ export class Lease {
   async begin(): Promise<void> {
     await this.#register()
     this.#renewIn(this.#o.leaseMs * RENEW_FRACTION)
+  }
+
+  /** Says that this member serves no group any more. */
+  resign(): void {
+    this.#facts = { ...this.#facts, groups: [] }
+    this.#member = { ...this.#member, groups: [] }
+    this.#renewSoon()
   }
 
   /** No more renewals: it runs out, unless `end` follows. */
@@ -92,8 +103,8 @@ export class Lease {
 
   #newIncarnation(): Member {
     this.#incarnation += 1
-    const { facts, entropy } = this.#o
-    return { id: `${facts.node}-${entropy.hex(32)}-${this.#incarnation}`, ...facts }
+    const id = `${this.#facts.node}-${this.#o.entropy.hex(32)}-${this.#incarnation}`
+    return { id, ...this.#facts }
   }
 
   async #register(): Promise<void> {
@@ -112,6 +123,11 @@ export class Lease {
     if (this.#cutAt !== undefined && at >= this.#cutAt) this.#cutAt = undefined
   }
 
+  #renewSoon(): void {
+    if (this.#renewing) this.#again = true
+    else this.#renewIn(0)
+  }
+
   #renewIn(ms: number): void {
     this.#timer?.cancel()
     this.#timer = this.#o.clock.after(ms, () => void this.#renew())
@@ -122,6 +138,7 @@ export class Lease {
     const { clock, leaseMs, onRenewed, onLog } = this.#o
     const at = clock.monotonic()
     this.#renewing = true
+    this.#again = false
     try {
       const revision = await this.#prolong()
       if (this.#stopped) return
@@ -135,7 +152,7 @@ export class Lease {
       this.#renewing = false
     }
     const standing = !this.#told && this.#cutAt === undefined
-    if (!this.#stopped) this.#renewIn(leaseMs * (standing ? RENEW_FRACTION : RETRY_FRACTION))
+    if (!this.#stopped) this.#renewIn(this.#again ? 0 : leaseMs * (standing ? RENEW_FRACTION : RETRY_FRACTION))
   }
 
   /** The new revision; undefined when the key is gone. */

@@ -434,3 +434,25 @@ test('lease/1: a node stops before anybody may take its shards, however fast its
   for (const rate of [3, 1.2, 1, 0.81]) expect(await outlivesItsLease(rate), `at rate ${rate}`).toBe(false)
   expect(await outlivesItsLease(0.7), 'the bound is real').toBe(true)
 })
+
+test('place: a member that leaves passes its shards on one by one; few are without an owner at any time', async () => {
+  const { clock, store, join } = await cluster()
+  const [a, b] = [join('a'), join('b')]
+  await advance(clock, 500)
+  const without = new Set<string>()
+  let most = 0
+  await store.watch('shard.>', (change) => {
+    if (change.kind === 'removed') return
+    if (JSON.parse(new TextDecoder().decode(change.entry.value)).owner === '') without.add(change.entry.key)
+    else without.delete(change.entry.key)
+    most = Math.max(most, without.size)
+  })
+  const left = a.membership.leave()
+  await advance(clock, 1_000)
+  await left
+  expect(b.open.size).toBe(SHARDS)
+  expect(a.open.size).toBe(0)
+  expect(most).toBeGreaterThan(0)
+  expect(most).toBeLessThanOrEqual(4)
+  b.membership.abandon()
+})

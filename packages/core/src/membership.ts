@@ -47,8 +47,12 @@ export interface MembershipOptions {
 const RETRY_FRACTION = 0.15
 /** Claims in flight at once. */
 const CLAIMS = 32
-/** Shards given back at once by a node that leaves. */
-const RETURNS = 8
+/** Shards without an owner at once, because this node gave them back for others to take. */
+const GIVEN_BACK = 4
+/** One that nobody has taken by then holds up the next ones no longer. */
+const TAKEN_MS = 200
+/** For the others to take what a node that leaves gives back; what is left then waits for the end of its member key. */
+const RESIGN_MS = 3_000
 
 export class Membership {
   readonly #o: MembershipOptions
@@ -65,6 +69,9 @@ export class Membership {
   #watches: Subscription[] = []
   #claims: Promise<unknown> = Promise.resolve()
   #settling: Promise<void> | undefined
+  /** Called when the last shard was given back. */
+  #emptied: (() => void) | undefined
+  readonly #taken = new Map<ShardName, () => void>()
   #again = false
   /** All present members are known: before that, those still to come would look dead. */
   #informed = false
@@ -130,13 +137,10 @@ export class Membership {
   async leave(): Promise<void> {
     await this.#handOver()
     if (this.#leaving) return
+    await this.#resign()
     this.#leaving = true
     await this.#claims
-    // A few at a time: the next owner of each answers while the others are still here.
-    await inParallel(
-      [...this.#open].map((shard) => () => this.#giveBack(shard)),
-      RETURNS,
-    )
+    await Promise.all([...this.#open].map((shard) => this.#giveBack(shard)))
     this.#stopListening()
     await this.#lease.end()
   }
@@ -147,6 +151,20 @@ export class Membership {
       if (running.length === 0) return
       await Promise.all(running)
     }
+  }
+
+  /** Serves no group any more: shard by shard goes to others, as it does when a member comes, and none waits for the last one. */
+  async #resign(): Promise<void> {
+    if (this.view.members.length < 2 || this.#held().size === 0) return
+    const empty = new Promise<void>((resolve) => {
+      const late = this.#o.clock.after(RESIGN_MS, resolve)
+      this.#emptied = () => {
+        late.cancel()
+        resolve()
+      }
+    })
+    this.#lease.resign()
+    await empty
   }
 
   /** Ends without a word, as a crash would. */
@@ -220,7 +238,8 @@ export class Membership {
     if (change.kind === 'put') {
       const member = memberIn(change.entry.value)
       // Another lease was renewed: of a thousand members one does so every few milliseconds.
-      if (member === undefined || this.#members.has(member.id)) return
+      const known = member && this.#members.get(member.id)
+      if (member === undefined || (known !== undefined && sameMembers([known], [member]))) return
       this.#members.set(member.id, member)
     } else {
       const id = change.key.slice('member.'.length)
@@ -246,6 +265,7 @@ export class Membership {
     const known = this.#shards.get(shard)
     if (known !== undefined && known.revision >= change.entry.revision) return
     this.#shards.set(shard, { key, revision: change.entry.revision })
+    if (key.owner !== '') this.#taken.get(shard)?.()
     if (key.owner === this.id) return
     void this.#drop(shard)
     // What others hand to others is none of our business.
@@ -313,26 +333,32 @@ export class Membership {
 
   async #moveShards(): Promise<void> {
     const { view } = this
-    if (this.#assigned?.view !== view) {
-      const owners = (this.#o.assign ?? assign)(view, this.#o.groups, this.#assigned)
-      this.#assigned = { view, owners }
-    }
-    const wanted = this.#assigned.owners
+    const wanted = this.#wanted(view)
     const alive = new Set(view.members.map((member) => member.id))
-    const work: (() => Promise<void>)[] = []
+    const given: (() => Promise<void>)[] = []
+    const claims: (() => Promise<void>)[] = []
     for (const shard of this.#held()) {
       const mine = wanted.get(shard) === this.id && this.#shards.get(shard)?.key.owner === this.id
       if (mine || this.#busy.has(shard)) continue
       const running = this.#o.onMove(shard)
-      if (running === undefined) work.push(() => this.#giveBack(shard))
+      if (running === undefined) given.push(() => this.#pass(shard, wanted.has(shard)))
       else void running.then(() => this.#settle())
     }
     for (const [shard, owner] of wanted) {
       if (owner !== this.id || this.#open.has(shard) || this.#busy.has(shard)) continue
       const held = this.#shards.get(shard)?.key.owner ?? ''
-      if (held === '' || held === this.id || !alive.has(held)) work.push(() => this.#claim(shard))
+      if (held === '' || held === this.id || !alive.has(held)) claims.push(() => this.#claim(shard))
     }
-    await inParallel(work, CLAIMS)
+    await Promise.all([inParallel(given, GIVEN_BACK), inParallel(claims, CLAIMS)])
+  }
+
+  /** Some milliseconds of hashing, once per view: shards that change hands wait for this run. */
+  #wanted(view: View): ReadonlyMap<ShardName, string> {
+    if (this.#assigned?.view !== view) {
+      const owners = (this.#o.assign ?? assign)(view, this.#o.groups, this.#assigned)
+      this.#assigned = { view, owners }
+    }
+    return this.#assigned.owners
   }
 
   /** Open here, or named as ours: a key that could not be given back would keep everybody else away. */
@@ -374,6 +400,21 @@ export class Membership {
     return true
   }
 
+  /** Gives a shard back and waits until it is taken. */
+  async #pass(shard: ShardName, isWanted: boolean): Promise<void> {
+    if (!isWanted) return this.#giveBack(shard)
+    const { promise: taken, resolve } = Promise.withResolvers<void>()
+    this.#taken.set(shard, resolve)
+    try {
+      await this.#giveBack(shard)
+      const late = this.#o.clock.after(TAKEN_MS, resolve)
+      await taken
+      late.cancel()
+    } finally {
+      this.#taken.delete(shard)
+    }
+  }
+
   async #giveBack(shard: ShardName): Promise<void> {
     this.#busy.add(shard)
     try {
@@ -386,6 +427,7 @@ export class Membership {
       if (revision !== undefined) this.#written(shard, key, revision)
     } finally {
       this.#busy.delete(shard)
+      if (this.#held().size === 0) this.#emptied?.()
     }
   }
 }

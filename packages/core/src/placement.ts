@@ -81,11 +81,12 @@ function highest(members: readonly string[], shard: ShardName): string | undefin
   return best?.id
 }
 
+/** The same ones, and none that has resigned meanwhile. */
 export function sameMembers(a: readonly Member[], b: readonly Member[]): boolean {
-  const ids = (members: readonly Member[]) =>
+  const lines = (members: readonly Member[]) =>
     members
-      .map((member) => member.id)
+      .map(({ id, groups }) => `${id} ${groups}`)
       .sort()
       .join('\n')
-  return ids(a) === ids(b)
+  return lines(a) === lines(b)
 }
