@@ -307,7 +307,7 @@ test('place/1: a shard whose key names another is closed at once, whatever place
   expect(a.open.size).toBe(SHARDS - 1)
 })
 
-test('place/5: the shards of a member whom nobody hears are taken long before its lease ends', async () => {
+test('place/4: the shards of a member whom nobody hears are taken long before its lease ends', async () => {
   const { clock, bus, join } = await cluster()
   const nodes = [join('a'), join('b'), join('c')]
   const of = () => nodes.reduce((sum, { open }) => sum + open.size, 0)
@@ -328,7 +328,7 @@ test('place/5: the shards of a member whom nobody hears are taken long before it
   expect(of()).toBe(SHARDS)
 })
 
-test('place/4: a keeper that has not heard of a new member yet does not take it out of the view', async () => {
+test('roster/1: a keeper that has not heard of a new member yet does not take it out of the view', async () => {
   const { clock, store, join } = await cluster()
   let deaf = true
   const late: Store['watch'] = (pattern, listener) =>

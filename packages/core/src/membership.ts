@@ -1,22 +1,22 @@
 /**
  * One node's place in the cluster: its lease, the view, and the shards it holds.
  *
- * Owns the shard keys that name this node, and its lease (`lease.ts`). Decides by `placement.ts`; tells the shard host what to open
+ * Owns the shard keys that name this node, its lease (`lease.ts`), what it knows of others (`roster.ts`). Decides by `placement.ts`; tells the shard host what to open
  * and what to close.
  *
  * 1. A shard is opened after its key was changed to this member by compare-and-set, and never otherwise.
  * 2. Each change of owner raises the shard's epoch. What another member has is taken only when the store says that its lease has
  *    ended: a view may be written by one who has not heard of it yet.
  * 3. What a planned move waits for holds up neither the lease, nor the view, nor other shards: the shard stays open meanwhile.
- * 4. A member is taken out of the view when its key is gone, never because word of it is late.
- * 5. A member whom `witness.ts` finds dead loses its key at once; who doubts whose shard asks for that finding.
- * 6. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
+ * 4. A member whom `witness.ts` finds dead loses its key at once; who doubts whose shard asks for that finding.
+ * 5. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
  */
 import type { ShardName, Subjects } from './address.ts'
-import { keyBytes, memberIn, type ShardKey, shardIn, shardKeyIn, shardNameIn, viewIn } from './cluster-keys.ts'
+import { keyBytes, type ShardKey, shardIn, shardKeyIn, shardNameIn } from './cluster-keys.ts'
 import { Lease } from './lease.ts'
-import { type Assigned, assign, keepsView, type Member, sameMembers, type View } from './placement.ts'
+import { type Assigned, assign, type View } from './placement.ts'
 import type { Bus, Clock, Entropy, Store, StoreChange, Subscription } from './ports.ts'
+import { Roster } from './roster.ts'
 import { Witness } from './witness.ts'
 
 export interface MembershipOptions {
@@ -56,15 +56,12 @@ const RESIGN_MS = 3_000
 
 export class Membership {
   readonly #o: MembershipOptions
-  readonly #members = new Map<string, Member>()
-  /** Whose key is gone, for ever. */
-  readonly #dead = new Set<string>()
+  readonly #roster: Roster
   readonly #shards = new Map<ShardName, { readonly key: ShardKey; readonly revision: number }>()
   readonly #open = new Set<ShardName>()
   readonly #busy = new Set<ShardName>()
   readonly #lease: Lease
   readonly #witness: Witness
-  #view: { readonly view: View; readonly revision: number } | undefined
   #assigned: Assigned | undefined
   #watches: Subscription[] = []
   #claims: Promise<unknown> = Promise.resolve()
@@ -79,6 +76,7 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#o = options
+    this.#roster = new Roster(options.store)
     const { node, groups, logics, bus, subjects, clock } = options
     this.#witness = new Witness({ bus, subjects, clock, onDead: (member) => void this.#bury(member) })
     this.#lease = new Lease({
@@ -86,7 +84,8 @@ export class Membership {
       facts: { node, groups: Object.keys(groups), logics },
       onBegin: ({ id }) => this.#witness.answerFor(id),
       onRenewed: () => {
-        this.#askAfterNeighbour()
+        const neighbour = this.#roster.neighbourOf(this.id)
+        if (neighbour !== undefined) this.#witness.suspect(neighbour)
         // Whatever was passed over because a shard was busy is looked at again.
         void this.#settle()
       },
@@ -101,7 +100,7 @@ export class Membership {
     return this.#lease.member.id
   }
   get view(): View {
-    return this.#view?.view ?? { version: 0, members: [] }
+    return this.#roster.view
   }
   /** Whether this node may answer for its shards now. */
   get valid(): boolean {
@@ -112,7 +111,7 @@ export class Membership {
   }
   /** The living nodes that serve a type with this logic. */
   servedBy(type: string, logic: string): readonly string[] {
-    return [...this.#members.values()].filter(({ logics }) => logics?.[type] === logic).map(({ node }) => node)
+    return this.#roster.servedBy(type, logic)
   }
 
   ownerOf(shard: ShardName): ShardKey | undefined {
@@ -126,8 +125,8 @@ export class Membership {
     this.#watches = [
       bus.subscribe(subjects.node('any', 'unheard'), ({ data }) => this.#unheard(shardIn(data))),
       await this.#o.store.watch('shard.>', (change) => this.#shardChanged(change)),
-      await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
-      await this.#o.store.watch('member.>', (change) => this.#memberChanged(change)),
+      await this.#o.store.watch('view', (change) => this.#roster.viewChanged(change) && void this.#settle()),
+      await this.#o.store.watch('member.>', (change) => this.#roster.memberChanged(change) && void this.#settle()),
     ]
     this.#informed = true
     await this.#settle()
@@ -210,16 +209,8 @@ export class Membership {
   /** Somebody found no listener for a shard: is its owner still there? */
   #unheard(shard: ShardName | undefined): void {
     const owner = shard && this.#shards.get(shard)?.key.owner
-    if (owner === undefined || owner === this.id || !this.#members.has(owner)) return
-    const others = [...this.#members.values()].filter(({ id }) => id !== owner)
-    if (keepsView(others, this.id)) this.#witness.suspect(owner)
-  }
-
-  /** In a ring, so that a member that nobody needs is missed too. */
-  #askAfterNeighbour(): void {
-    const ids = [...this.#members.keys()].sort()
-    const next = ids[(ids.indexOf(this.id) + 1) % ids.length]
-    if (next !== undefined && next !== this.id) this.#witness.suspect(next)
+    if (owner === undefined || owner === this.id || !this.#roster.has(owner)) return
+    if (this.#roster.isKeeper(this.id, owner)) this.#witness.suspect(owner)
   }
 
   async #bury(member: string): Promise<void> {
@@ -233,29 +224,6 @@ export class Membership {
   }
 
   // ── What the store tells ─────────────────────────────────────────────────────────────────────────────────────────────
-
-  #memberChanged(change: StoreChange): void {
-    if (change.kind === 'put') {
-      const member = memberIn(change.entry.value)
-      // Another lease was renewed: of a thousand members one does so every few milliseconds.
-      const known = member && this.#members.get(member.id)
-      if (member === undefined || (known !== undefined && sameMembers([known], [member]))) return
-      this.#members.set(member.id, member)
-    } else {
-      const id = change.key.slice('member.'.length)
-      this.#members.delete(id)
-      this.#dead.add(id)
-    }
-    void this.#settle()
-  }
-
-  #viewChanged(change: StoreChange): void {
-    if (change.kind === 'removed') return
-    const view = viewIn(change.entry.value)
-    if (view === undefined) return
-    this.#see(view, change.entry.revision)
-    void this.#settle()
-  }
 
   #shardChanged(change: StoreChange): void {
     if (change.kind === 'removed') return
@@ -290,7 +258,7 @@ export class Membership {
     try {
       while (this.#again && !this.#leaving) {
         this.#again = false
-        await this.#keepView()
+        await this.#roster.keepView(this.id)
         this.#claims = this.#moveShards()
         await this.#claims
       }
@@ -300,35 +268,6 @@ export class Membership {
     } finally {
       this.#settling = undefined
     }
-  }
-
-  async #keepView(): Promise<void> {
-    const known = [...this.#members.values()]
-    if (!keepsView(known, this.id)) return
-    const current = this.#view
-    const members = [...known, ...(await this.#unheardOf(current?.view.members ?? []))]
-    if (current !== undefined && sameMembers(current.view.members, members)) return
-    const shown = members.map(({ id, node, groups }) => ({ id, node, groups }))
-    const view: View = { version: (current?.view.version ?? 0) + 1, members: shown }
-    const revision =
-      current === undefined
-        ? await this.#o.store.create('view', keyBytes(view))
-        : await this.#o.store.update('view', keyBytes(view), current.revision)
-    // Undefined: another keeper was first, and the watch brings what it wrote.
-    if (revision !== undefined) this.#see(view, revision)
-  }
-
-  /** An answer and a watch may overtake each other. */
-  #see(view: View, revision: number): void {
-    if (revision > (this.#view?.revision ?? 0)) this.#view = { view, revision }
-  }
-
-  /** The view may have come before the word of a member in it. */
-  async #unheardOf(shown: readonly Member[]): Promise<readonly Member[]> {
-    const { store } = this.#o
-    const unknown = shown.filter(({ id }) => !this.#members.has(id) && !this.#dead.has(id))
-    const keys = await Promise.all(unknown.map(({ id }) => store.get(`member.${id}`)))
-    return unknown.filter((_, i) => keys[i] !== undefined)
   }
 
   async #moveShards(): Promise<void> {
@@ -372,7 +311,8 @@ export class Membership {
     try {
       const { id } = this
       const known = this.#shards.get(shard)
-      if (!(await this.#hasEnded(known?.key.owner ?? ''))) return
+      const from = known?.key.owner ?? ''
+      if (from !== '' && from !== id && !(await this.#roster.hasEnded(from))) return
       const key: ShardKey = { owner: id, epoch: (known?.key.epoch ?? 0) + 1 }
       const name = `shard.${shard}`
       const revision =
@@ -386,11 +326,6 @@ export class Membership {
     } finally {
       this.#busy.delete(shard)
     }
-  }
-
-  async #hasEnded(owner: string): Promise<boolean> {
-    if (owner === '' || owner === this.id || this.#dead.has(owner)) return true
-    return (await this.#o.store.get(`member.${owner}`)) === undefined
   }
 
   /** False when a watch has brought a newer key before the answer came. */
