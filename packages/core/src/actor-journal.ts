@@ -5,7 +5,9 @@
  * 2. The state after a group goes into its record when it is small (4 KB), at the latest every 100 steps or 256 KB, and whenever
  *    the actor comes or goes. A state that does not fit beside its steps stays where it is, and the tail behind it grows.
  */
+import type { Address } from './address.ts'
 import { append, type Fate } from './append.ts'
+import type { ShardProgress } from './checkpoint.ts'
 import { hashOfBytes } from './codec.ts'
 import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES } from './ports.ts'
 import type { Recovered } from './recovery.ts'
@@ -26,13 +28,14 @@ const STATE_EVERY_STEPS = 100
 const STATE_EVERY_BYTES = 256 * 1024
 
 export interface ActorJournalOptions {
-  readonly address: string
+  readonly address: Address
   readonly epoch: number
   readonly logicHash: string
   readonly subject: string
   readonly journal: Journal
   readonly clock: Clock
   readonly entropy: Entropy
+  readonly progress?: ShardProgress
   readonly onStateSize?: (sizeBytes: number) => void
   readonly trim?: LogTrim
   readonly seal?: TreeSeal
@@ -77,9 +80,12 @@ export class ActorJournal {
   }
 
   async write(entry: Entry, goOn: () => boolean): Promise<Fate> {
-    const { journal, clock, subject } = this.#o
+    const { address, journal, clock, subject, progress } = this.#o
     const { bytes, carriesState } = this.#bytes(entry)
+    progress?.begins(address)
     const fate = await append(journal, clock, { subject, expected: this.#position, bytes, goOn })
+    const { asks, effects, timers, sends } = entry.open
+    progress?.ends(address, fate, asks + effects + timers + sends > 0)
     if (fate.kind === 'committed') {
       this.#position = fate.position
       this.#prev = hashOfBytes(bytes)

@@ -3,13 +3,16 @@
  *
  * The bytes are ours, yet a newer version may have written them: what cannot be read is ignored.
  */
-import type { ShardName } from './address.ts'
+import { addressOf, type ShardName, splitAddress } from './address.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import type { Member, View } from './placement.ts'
 
 export interface ShardKey {
   /** Member id; '' when its last owner gave it back. */
   readonly owner: string
   readonly epoch: number
+  /** As its owner wrote it last. */
+  readonly checkpoint?: Checkpoint
 }
 
 const encoder = new TextEncoder()
@@ -43,8 +46,23 @@ export function viewIn(bytes: Uint8Array): View | undefined {
 }
 
 export function shardKeyIn(bytes: Uint8Array): ShardKey | undefined {
-  const { owner, epoch } = parsed(bytes)
-  return typeof owner === 'string' && typeof epoch === 'number' ? { owner, epoch } : undefined
+  const { owner, epoch, checkpoint: written } = parsed(bytes)
+  if (typeof owner !== 'string' || typeof epoch !== 'number') return undefined
+  const checkpoint = checkpointIn(written)
+  return { owner, epoch, ...(checkpoint && { checkpoint }) }
+}
+
+/** One that cannot be read is none: then the whole shard is looked at. */
+function checkpointIn(value: unknown): Checkpoint | undefined {
+  if (typeof value !== 'object' || value === null || !('position' in value) || !('open' in value)) return undefined
+  const { position, open } = value
+  if (typeof position !== 'number' || !Array.isArray(open)) return undefined
+  try {
+    const addresses = open.map((text) => splitAddress(String(text))).map(({ type, key }) => addressOf(type, key))
+    return { position, open: addresses }
+  } catch {
+    return undefined
+  }
 }
 
 export function shardNameIn(text: string): ShardName {

@@ -365,7 +365,7 @@ test('a shard that is freed while its last life here still ends is taken up when
     if (down && Buffer.from(value).toString().includes('"owner":""')) throw new Error('no leader now')
     return store.update(key, value, ...rest)
   }
-  const a = join('a', { update }, { onClose: async (shard) => (shard === slow ? ended : undefined) })
+  const a = join('a', { update }, { onClose: async (shard) => void (shard === slow && (await ended)) })
   await advance(clock, 500)
   join('b')
   await advance(clock, 500)

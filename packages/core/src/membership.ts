@@ -12,6 +12,7 @@
  * 5. None of this is needed for safety: two owners are told apart by the journal. It makes takeover fast and calm.
  */
 import type { ShardName, Subjects } from './address.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { keyBytes, type ShardKey, shardIn, shardKeyIn, shardNameIn } from './cluster-keys.ts'
 import { Lease } from './lease.ts'
 import { type Assigned, assign, type View } from './placement.ts'
@@ -33,11 +34,11 @@ export interface MembershipOptions {
   readonly leaseMs: number
   /** Members in one process may work it out together. @defaultValue that of `placement.ts` */
   readonly assign?: typeof assign
-  readonly onOpen: (shard: ShardName, epoch: number) => void
+  readonly onOpen: (shard: ShardName, epoch: number, checkpoint: Checkpoint | undefined) => void
   /** What should end before the shard moves: resolves when it has, or has taken too long; undefined when nothing runs. */
   readonly onMove: (shard: ShardName) => Promise<void> | undefined
-  /** Resolves when the shard's actors are gone from this node. */
-  readonly onClose: (shard: ShardName) => Promise<void>
+  /** Resolves when the shard's actors are gone from this node, with what its next owner goes on from. */
+  readonly onClose: (shard: ShardName) => Promise<Checkpoint | undefined>
   /** The lease is lost: drop everything at once. */
   readonly onFenced: () => void
   readonly onLog: (text: string, data: object) => void
@@ -60,6 +61,8 @@ export class Membership {
   readonly #shards = new Map<ShardName, { readonly key: ShardKey; readonly revision: number }>()
   readonly #open = new Set<ShardName>()
   readonly #busy = new Set<ShardName>()
+  /** Checkpoints on their way. */
+  readonly #noting = new Map<ShardName, Promise<void>>()
   readonly #lease: Lease
   readonly #witness: Witness
   #assigned: Assigned | undefined
@@ -204,6 +207,21 @@ export class Membership {
     void this.#settle()
   }
 
+  /** How far a shard of ours is settled. An older word in its place would do, so nothing is tried again here. */
+  note(shard: ShardName, checkpoint: Checkpoint): void {
+    const known = this.#shards.get(shard)
+    if (!this.#open.has(shard) || this.#noting.has(shard) || known?.key.owner !== this.id) return
+    const key: ShardKey = { ...known.key, checkpoint }
+    const noted = this.#o.store.update(`shard.${shard}`, keyBytes(key), known.revision).then(
+      (revision) => void (revision !== undefined && this.#written(shard, key, revision)),
+      () => {},
+    )
+    this.#noting.set(
+      shard,
+      noted.finally(() => this.#noting.delete(shard)),
+    )
+  }
+
   // ── Early takeover ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Somebody found no listener for a shard: is its owner still there? */
@@ -313,7 +331,7 @@ export class Membership {
       const known = this.#shards.get(shard)
       const from = known?.key.owner ?? ''
       if (from !== '' && from !== id && !(await this.#roster.hasEnded(from))) return
-      const key: ShardKey = { owner: id, epoch: (known?.key.epoch ?? 0) + 1 }
+      const key: ShardKey = { ...known?.key, owner: id, epoch: (known?.key.epoch ?? 0) + 1 }
       const name = `shard.${shard}`
       const revision =
         known === undefined
@@ -322,7 +340,7 @@ export class Membership {
       if (revision === undefined || !this.#written(shard, key, revision)) return
       if (this.#leaving || this.id !== id) return
       this.#open.add(shard)
-      this.#o.onOpen(shard, key.epoch)
+      this.#o.onOpen(shard, key.epoch, key.checkpoint)
     } finally {
       this.#busy.delete(shard)
     }
@@ -354,10 +372,11 @@ export class Membership {
     this.#busy.add(shard)
     try {
       this.#open.delete(shard)
-      await this.#o.onClose(shard)
+      const checkpoint = await this.#o.onClose(shard)
+      await this.#noting.get(shard)
       const known = this.#shards.get(shard)
       if (known?.key.owner !== this.id) return
-      const key: ShardKey = { owner: '', epoch: known.key.epoch }
+      const key: ShardKey = { ...known.key, owner: '', ...(checkpoint && { checkpoint }) }
       const revision = await this.#o.store.update(`shard.${shard}`, keyBytes(key), known.revision)
       if (revision !== undefined) this.#written(shard, key, revision)
     } finally {

@@ -1,6 +1,7 @@
 /** What one resident actor needs of the node that hosts it. */
 import type { AnyActorDef } from './actor.ts'
 import type { Address } from './address.ts'
+import type { ShardProgress } from './checkpoint.ts'
 import type { Json } from './codec.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { TroupeError } from './errors.ts'
@@ -42,6 +43,8 @@ export interface ResidentOptions {
   readonly trim?: LogTrim
   /** Seals and opens the records of an encrypted tree. */
   readonly seal?: TreeSeal
+  /** Of its shard: learns what is written, and whether something stays open. */
+  readonly progress?: ShardProgress
   /** How large the state is that was written last, as text. */
   readonly onStateSize?: (sizeBytes: number) => void
   /** The nodes that announce this logic for the actor's type. */

@@ -5,7 +5,8 @@
  *
  * 1. A message is admitted only while its shard is open and this node's lease is valid; else its sender is told `Moved`.
  * 2. An actor has at most one resident here; a lost one is forgotten at once, the next message activates it anew.
- * 3. After a shard is opened, every actor in it with an open ask, effect, timer or send is activated without being asked; so
+ * 3. After a shard is opened, every actor in it with an open ask, effect, timer or send is activated without being asked
+ *    (`take-up.ts`, from its last owner's checkpoint on); so
  *    is one that was lost while its shard stayed here.
  * 4. Mail activates its receiver; an actor whose timers are far away may leave memory once a wake-up is stored for them.
  * 5. Answers go to `_INBOX.` subjects only: a client must not be able to make a node write anywhere else.
@@ -14,6 +15,7 @@ import type { AnyActorDef } from './actor.ts'
 import { type Address, type ShardName, type Subjects, splitAddress, token } from './address.ts'
 import type { Transport } from './asker.ts'
 import type { Route } from './askers.ts'
+import { type Checkpoint, ShardProgress } from './checkpoint.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import { hashOf, type Json } from './codec.ts'
 import { type DeadLetter, packDeadLetter, reasonOf, untakenLetter } from './dead-letter.ts'
@@ -32,24 +34,15 @@ import { Handover } from './handover.ts'
 import { lettersIn } from './letter.ts'
 import { MailRoom } from './mail-room.ts'
 import type { Outbox } from './outbox.ts'
-import type {
-  BusMessage,
-  BusSubscription,
-  Clock,
-  Connection,
-  Entropy,
-  JournalEntry,
-  KeyStore,
-  Subscription,
-  Timer,
-} from './ports.ts'
+import type { BusMessage, BusSubscription, Clock, Connection, Entropy, KeyStore, Subscription, Timer } from './ports.ts'
 import { Residency, type ResidencyCap } from './residency.ts'
 import { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { TreeSeal } from './seal.ts'
 import type { OpenSend } from './settlement.ts'
 import { ShardMap } from './shard-map.ts'
-import { type Activation, decodeRecord, type JournalRecord } from './step.ts'
+import type { Activation, JournalRecord } from './step.ts'
+import { readLeft } from './take-up.ts'
 import { Resident } from './turn.ts'
 import { isJson, jsonHeaders, packWire } from './wire.ts'
 
@@ -69,6 +62,7 @@ export interface ShardHostOptions {
   /** Whether the lease still stands. */
   readonly valid: () => boolean
   readonly onDoubt: (shard: ShardName) => void
+  readonly onCheckpoint: (shard: ShardName, checkpoint: Checkpoint) => void
   /** The nodes that announce this logic for the type. */
   readonly servedBy: (type: string, logic: string) => readonly string[]
   readonly onLog: (text: string, data: object) => void
@@ -93,6 +87,9 @@ interface OpenShard {
   readonly commands: readonly BusSubscription[]
   readonly notices: Subscription
   readonly residents: Map<Address, Resident>
+  /** As found. */
+  readonly checkpoint: Checkpoint | undefined
+  readonly progress: ShardProgress
 }
 
 /** A loss that its cause may bring about again. */
@@ -152,18 +149,27 @@ export class ShardHost {
 
   // ── Shards ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  open(shard: ShardName, epoch: number): void {
+  /** @param checkpoint of the owner before; undefined: nobody has written one */
+  open(shard: ShardName, epoch: number, checkpoint?: Checkpoint): void {
     const { bus } = this.#o.connection
     const { subjects } = this.#o
     const subscribe = (subject: string, trusted: boolean) =>
       bus.subscribe(subject, (message) => this.#onMessage(message, trusted))
     const commands = [subscribe(subjects.commandsOf(shard), false), subscribe(subjects.internalsOf(shard), true)]
-    this.#shards.set(shard, { epoch, commands, notices: this.#room.open(shard), residents: new Map() })
+    const notices = this.#room.open(shard)
+    const opened = {
+      epoch,
+      commands,
+      notices,
+      residents: new Map(),
+      checkpoint,
+      progress: new ShardProgress(checkpoint),
+    }
+    this.#shards.set(shard, opened)
     if (bus.connected) bus.publish(subjects.node('any', 'opened'), Buffer.from(JSON.stringify({ shard })))
-    void this.#takeUp(shard)
-    // The heads may lag behind what the last owner wrote: what they do not show now, they show then.
-    const opened = this.#shards.get(shard)
-    this.#o.clock.after(SECOND_LOOK_MS, () => this.#shards.get(shard) === opened && void this.#takeUp(shard))
+    void this.#takeUp(shard, 'first')
+    // What is read may lag behind what the last owner wrote, and that one may still be writing: what is not seen now is seen then.
+    this.#o.clock.after(SECOND_LOOK_MS, () => this.#shards.get(shard) === opened && void this.#takeUp(shard, 'second'))
   }
 
   /** What a planned move waits for; undefined when the shard may be closed now. */
@@ -173,9 +179,10 @@ export class ShardHost {
     return this.#handover.wait(shard, writing)
   }
 
-  async close(shard: ShardName): Promise<void> {
+  /** @returns where its next owner begins to look */
+  async close(shard: ShardName): Promise<Checkpoint | undefined> {
     const open = this.#shards.get(shard)
-    if (open === undefined) return
+    if (open === undefined) return undefined
     this.#shards.delete(shard)
     this.#handover.closed(shard)
     // Whoever writes meanwhile is told `Moved`: what were dropped would be waited for.
@@ -183,6 +190,7 @@ export class ShardHost {
     await Promise.all([...residents, ...open.commands.map((subscription) => subscription.drain())])
     open.notices.unsubscribe()
     await this.#room.flush()
+    return open.progress.last()
   }
 
   /** Drops everything at once: the lease is lost, or the system stops. */
@@ -221,15 +229,25 @@ export class ShardHost {
     return some.map(([address, resident]) => ({ ...resident.listing(), shard: this.shardOf(address) }))
   }
 
-  /** Activates what the last owner left open. The heads may be stale: activation itself reads the leader. */
-  async #takeUp(shard: ShardName): Promise<void> {
+  /** Activates what earlier owners left open. What is read may lag behind: activation itself reads the leader. */
+  async #takeUp(shard: ShardName, look: 'first' | 'second'): Promise<void> {
     const { connection, subjects, clock, onLog } = this.#o
     const open = this.#shards.get(shard)
+    if (open === undefined) return
+    const { journal } = connection
+    const { checkpoint, progress } = open
+    const onUnreadable = (subject: string, error: unknown) =>
+      onLog('a record cannot be read; its actor is not taken up', { subject, error: String(error) })
     try {
-      for await (const head of connection.journal.heads(subjects.journalOf(shard))) {
-        if (open === undefined || this.#shards.get(shard) !== open) return
-        this.#takeUpOne(head)
+      let upTo = 0
+      for await (const left of readLeft({ journal, subjects, shard, checkpoint, onUnreadable })) {
+        if (this.#shards.get(shard) !== open) return
+        const { address, position, isOpen } = left
+        upTo = Math.max(upTo, position)
+        progress.found(address, position, isOpen)
+        if (isOpen) this.#resident(address, takeUpCause(address))
       }
+      if (look === 'second') progress.complete(upTo)
       this.#scanFailures.delete(shard)
     } catch (error) {
       const why = String(error)
@@ -237,19 +255,7 @@ export class ShardHost {
       if (this.#scanFailures.get(shard) !== why)
         onLog('the scan of a shard failed; trying again', { shard, error: why })
       this.#scanFailures.set(shard, why)
-      clock.after(TAKE_UP_AGAIN_MS, () => this.#shards.get(shard) === open && void this.#takeUp(shard))
-    }
-  }
-
-  /** A record that cannot be read is its own actor's matter: the others of the shard must not sleep for it. */
-  #takeUpOne({ subject, bytes }: JournalEntry): void {
-    try {
-      const { asks, effects, timers, sends } = decodeRecord(bytes).open
-      if (asks + effects + timers + sends === 0) return
-      const address = this.#o.subjects.addressIn(subject)
-      this.#resident(address, takeUpCause(address))
-    } catch (error) {
-      this.#o.onLog('a record cannot be read; its actor is not taken up', { subject, error: String(error) })
+      clock.after(TAKE_UP_AGAIN_MS, () => this.#shards.get(shard) === open && void this.#takeUp(shard, look))
     }
   }
 
@@ -359,7 +365,7 @@ export class ShardHost {
       logicHash: this.#logicHashes.get(type) ?? '',
       epoch: held.epoch,
       subject,
-      ...(def.persistence !== 'volatile' && { seal }),
+      ...(def.persistence !== 'volatile' && { seal, progress: held.progress }),
       ...(retention && { trim: new LogTrim({ address, subject, retention, journal, clock, open, onLog }) }),
       activation: { ...activation, at: clock.now(), version: def.version ?? 1 },
       journal,
@@ -489,6 +495,10 @@ export class ShardHost {
         if (restsAt(resident, now - idleAfterMs)) void this.#passivate(address, resident, now - idleAfterMs)
         else void this.#planWakeUp(address, resident)
       }
+      for (const [shard, { progress }] of this.#shards) {
+        const checkpoint = progress.next()
+        if (checkpoint !== undefined) this.#o.onCheckpoint(shard, checkpoint)
+      }
       for (const [address, { forgottenAt }] of this.#setbacks) if (forgottenAt <= now) this.#setbacks.delete(address)
       if (!this.#stopped) this.#sweepLater()
     })
@@ -498,7 +508,9 @@ export class ShardHost {
   async #passivate(address: Address, resident: Resident, since: number): Promise<void> {
     const { nextDue } = resident
     if (nextDue !== undefined && !(await this.#room.planWakeUp(address, nextDue))) return
-    if (restsAt(resident, since)) await resident.drain()
+    if (!restsAt(resident, since)) return
+    await resident.drain()
+    if (!this.#residents.has(address)) this.#shards.get(this.shardOf(address))?.progress.asleep(address)
   }
 
   async #planWakeUp(address: Address, { nextDue }: Resident): Promise<void> {

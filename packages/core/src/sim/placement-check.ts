@@ -41,7 +41,8 @@ export class PlacementCheck {
   #shard(shard: string, key: { readonly owner: string; readonly epoch: number }): void {
     const before = this.#shards.get(shard)
     this.#shards.set(shard, key)
-    if (key.owner === '') return
+    const isNote = key.owner === before?.owner && key.epoch === before.epoch // a checkpoint
+    if (key.owner === '' || isNote) return
     const grant = `${shard} ${nodeOf(key.owner)}`
     this.#grants.set(grant, (this.#grants.get(grant) ?? 0) + 1)
     if (before === undefined) return

@@ -1,6 +1,7 @@
 /**
  * Bugs in who has which shard, and with which code: each takes one protection of placement away.
  */
+import { ShardProgress } from '../checkpoint.ts'
 import { hashOfBytes } from '../codec.ts'
 import type { Store, StoreChange } from '../ports.ts'
 import { logicHash, ShardHost } from '../shard-host.ts'
@@ -98,6 +99,34 @@ export const PLACEMENT_PLANTS: Plants = {
       withStore(connection, (store) => ({
         get: async (key) => (isMember(key) ? undefined : store.get(key)),
       })),
+    nodes: 3,
+  }),
+
+  'a checkpoint names nobody': () => ({
+    undo: replace(
+      ShardProgress.prototype,
+      'last',
+      (real) =>
+        function (this: ShardProgress) {
+          const checkpoint = real.call(this)
+          return checkpoint && { ...checkpoint, open: [] }
+        },
+    ),
+    faults: { events: MANY_WAVES },
+    nodes: 3,
+  }),
+
+  'a checkpoint lies ahead of what was written': () => ({
+    undo: replace(
+      ShardProgress.prototype,
+      'last',
+      (real) =>
+        function (this: ShardProgress) {
+          const checkpoint = real.call(this)
+          return checkpoint && { ...checkpoint, position: checkpoint.position + 1_000 }
+        },
+    ),
+    faults: { events: { ...NO_EVENTS, kills: 8 } },
     nodes: 3,
   }),
 
