@@ -100,19 +100,20 @@ export function busConformance(name: string, make: () => Promise<TestWorld>): vo
     })
 
     test('a drained handler takes what was on its way: each request is taken or told that nobody is there', async () => {
+      const asked = 2_000
       let taken = 0
       let nobody = 0
-      const subscription = b.bus.subscribe('drained', () => void (taken += 1))
+      const subscription = b.bus.subscribe('drained', () => {
+        taken += 1
+        if (taken === 100) void subscription.drain()
+      })
       await settle()
       const reply = a.bus.openReply(() => void (nobody += 1))
-      const asked = 2_000
       for (let i = 0; i < asked; i++) {
         a.bus.publish('drained', bytes('?'), { reply: reply.subject })
         if (i % 100 === 0) await new Promise(setImmediate)
-        if (i === asked / 2) void subscription.drain()
       }
       await eventually(() => taken + nobody === asked, { withinMs: 5_000, show: () => [taken, nobody] })
-      expect(taken).toBeGreaterThan(0)
       reply.close()
     })
 
