@@ -7,6 +7,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { actorCommand } from './commands/actor.ts'
+import { clusterCommand } from './commands/cluster.ts'
 import { eventCommand } from './commands/event.ts'
 import { replayCommand } from './commands/replay.ts'
 import { traceCommand } from './commands/trace.ts'
@@ -16,7 +17,14 @@ import { blockOf, EXIT, problemOf } from './problem.ts'
 const program = new Command('troupe')
   .description('supervised actors with a causal log')
   .showHelpAfterError('(troupe <command> --help shows what it takes)')
-for (const command of [demoCommand(), traceCommand(), eventCommand(), replayCommand(), actorCommand()])
+for (const command of [
+  demoCommand(),
+  traceCommand(),
+  eventCommand(),
+  replayCommand(),
+  actorCommand(),
+  clusterCommand(),
+])
   program.addCommand(command)
 for (const command of everyCommand(program)) command.exitOverride()
 

@@ -19,9 +19,7 @@ export interface CheckedOptions {
 
 /** @throws RangeError, LogicRefused for an actor that is not a definition */
 export function checkOptions({ actors, node, shards, leaseMs, residency }: CheckedOptions): void {
-  if (!(Number.isInteger(shards) && shards >= 1 && shards <= MOST_SHARDS)) {
-    throw new RangeError(`shards is ${shards}; it must be a whole number from 1 to ${MOST_SHARDS}`)
-  }
+  checkShards('shards', shards)
   if (!(leaseMs >= MIN_LEASE_MS && leaseMs % 1_000 === 0)) {
     throw new RangeError(`leaseMs is ${leaseMs}; it must be whole seconds in milliseconds, at least ${MIN_LEASE_MS}`)
   }
@@ -35,6 +33,12 @@ export function checkOptions({ actors, node, shards, leaseMs, residency }: Check
   }
   const at = actors.findIndex((actor) => !isDefinition(actor))
   if (at >= 0) throw new LogicRefused(`actors[${at}]: actors must come from defineActor(protocol, { logic })`)
+}
+
+/** @throws RangeError */
+export function checkShards(what: string, shards: number): void {
+  if (Number.isInteger(shards) && shards >= 1 && shards <= MOST_SHARDS) return
+  throw new RangeError(`${what} is ${shards}; it must be a whole number from 1 to ${MOST_SHARDS}`)
 }
 
 /** Without types anything may be given, a bare machine above all. */

@@ -56,7 +56,7 @@ test('@troupe/core', () => {
 })
 
 test('@troupe/core/nats', () => {
-  expect(namesOf(nats)).toEqual(['nats', 'startNatsServer'])
+  expect(namesOf(nats)).toEqual(['initialiseNamespace', 'nats', 'startNatsServer'])
 })
 
 test('@troupe/core/replay', () => {

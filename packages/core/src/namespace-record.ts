@@ -42,6 +42,29 @@ export async function agreeOnNamespace(
   }
 }
 
+/** Those that do not exist yet. */
+export function groupsToAdd(
+  record: NamespaceRecord | undefined,
+  groups: NamespaceRecord['groups'],
+): NamespaceRecord['groups'] {
+  return Object.fromEntries(Object.entries(groups).filter(([group]) => record?.groups[group] === undefined))
+}
+
+/** Adds groups to the record, which it begins when there is none; those that exist keep their shards. */
+export async function writeGroups(store: Store, streamId: string, groups: NamespaceRecord['groups']): Promise<void> {
+  for (;;) {
+    const entry = await store.get(KEY)
+    const known = entry === undefined ? undefined : recordIn(entry.value)
+    const added = groupsToAdd(known, groups)
+    if (Object.keys(added).length === 0) return
+    const next = { ...(known ?? { v: 1, streamId, types: {} }), groups: { ...known?.groups, ...added } }
+    const bytes = new TextEncoder().encode(JSON.stringify(next))
+    const revision =
+      entry === undefined ? await store.create(KEY, bytes) : await store.update(KEY, bytes, entry.revision)
+    if (revision !== undefined) return
+  }
+}
+
 export async function readNamespace(store: Store): Promise<NamespaceRecord | undefined> {
   const entry = await store.get(KEY)
   return entry === undefined ? undefined : recordIn(entry.value)

@@ -25,7 +25,7 @@ import { type Api, isTransient } from './api.ts'
 import { AppendBatches } from './append-batch.ts'
 import { NatsBus } from './bus.ts'
 import { Connectivity } from './connectivity.ts'
-import { judge, type NatsDurability, type ServerFact } from './durability.ts'
+import { checkReplicas, judge, type NatsDurability, replicasOf, type ServerFact } from './durability.ts'
 import { Inbox } from './inbox.ts'
 import { NatsJournal } from './journal.ts'
 import { NatsMail } from './mail.ts'
@@ -33,7 +33,7 @@ import { askServers } from './monitoring.ts'
 import { NatsStore } from './store.ts'
 import { StoredPublisher } from './stored-publish.ts'
 import { ID_KEY, StreamIdentity } from './stream-identity.ts'
-import { bucketName, factsOf, openBucket, openJournal, openMail } from './streams.ts'
+import { bucketName, factsOf, openBucket, openStream, type Spec, specsOf } from './streams.ts'
 
 export interface NatsOptions {
   /** `nats://host:port`, `tls://…`; by default `NATS_URL`, the selected NATS context, else `nats://127.0.0.1:4222`. */
@@ -78,11 +78,15 @@ async function open(
   try {
     const api: Api = { nc, jsm: await jetstreamManager(nc, { checkAPI: false }), connectivity, clock, entropy }
     const subjects = new Subjects(namespace).journals()
-    const wanted = { namespace, replicas: wished.startsWith('r3') ? 3 : 1 }
-    const info = await patiently(api, () => openJournal(api, wanted, initialise))
-    const mails = await patiently(api, () => openMail(api, wanted, initialise))
-    await patiently(api, () => openBucket(api, wanted, initialise))
+    const wanted = { namespace, replicas: replicasOf(wished) }
+    const specs = specsOf(namespace)
+    const opened = (spec: Spec) => patiently(api, () => openStream(api, spec, wanted, initialise))
+    const info = await opened(specs.journal)
+    const mail = await opened(specs.mail)
+    const dead = await opened(specs.dead)
+    const bucket = await patiently(api, () => openBucket(api, wanted, initialise))
     const known = [...(options.durabilityProof ?? []), ...(await askServers(options.monitoring ?? []))]
+    checkReplicas(wished, [mail, dead, bucket])
     const durability = judge(wished, factsOf(info, nc.info?.server_name ?? ''), known)
 
     const inbox = new Inbox(nc, entropy.hex(96), onHandlerError)
@@ -96,7 +100,7 @@ async function open(
       ...place,
       bus: new NatsBus(nc, connectivity, inbox, onHandlerError),
       journal: new NatsJournal(api, appends, identityOf(api, info), subjects.slice(0, -1)),
-      mail: new NatsMail(api, publisher, identityOf(api, mails.mail), identityOf(api, mails.dead)),
+      mail: new NatsMail(api, publisher, identityOf(api, mail), identityOf(api, dead)),
       store: new NatsStore(api, publisher, bucketName(namespace), onHandlerError),
       close: () => close(nc, connectivity, clock),
     }

@@ -30,7 +30,7 @@ test.each<[NatsDurability, StreamFacts, { serverName: string; syncAlways: boolea
   ['r1-fsync', sound, [], /nothing proves that server n1 syncs every write: set jetstream { sync_interval: always }/],
   ['r1-fsync', sound, synced('another'), /nothing proves that server n1/],
   ['r1-fsync', sound, [{ serverName: 'n1', syncAlways: false }], /server n1 does not sync every write: set jetstream/],
-  ['r3', sound, synced('n1'), /1 replica\(s\).*nats stream edit TR_x_J --replicas 3/],
+  ['r3', sound, synced('n1'), /1 replica\(s\).*troupe cluster init --durability r3/],
   ['r3-fsync', three, synced('n1', 'n2'), /nothing proves that server n3/],
   // A holder that does not show up now may be the one that loses its writes.
   ['r3-fsync', { ...three, servers: ['n1', 'n2'] }, synced('n1', 'n2'), /'r3-fsync' was asked for/],

@@ -44,14 +44,29 @@ export function judge(wished: NatsDurability, stream: StreamFacts, known: readon
   const fixes: string[] = []
   if (wished.startsWith('r3') && stream.replicas < 3) {
     fixes.push(
-      `it has ${stream.replicas} replica(s): create it with nats({ durability: '${wished}', initialise: true }) on a cluster of ` +
-        `three servers, or run: nats stream edit ${stream.stream} --replicas 3`,
+      `it has ${stream.replicas} replica(s): run \`troupe cluster init --durability r3\` on a cluster of three servers`,
     )
   }
   if (wished.endsWith('-fsync') && !synced) fixes.push(syncFix(unsynced, known))
   throw new DurabilityRefused(
     `'${wished}' was asked for, the stream '${stream.stream}' is '${tier}': ${fixes.join('; ')}`,
     { wished, tier },
+  )
+}
+
+export const replicasOf = (tier: NatsDurability): number => (tier.startsWith('r3') ? 3 : 1)
+
+/** Mail, dead letters and the bucket with its keys must last as long as the journal. */
+export function checkReplicas(
+  wished: NatsDurability,
+  streams: readonly { readonly config: { readonly name: string; readonly num_replicas: number } }[],
+): void {
+  const few = streams.filter(({ config }) => config.num_replicas < replicasOf(wished)).map(({ config }) => config.name)
+  if (few.length === 0) return
+  throw new DurabilityRefused(
+    `'${wished}' was asked for, but ${few.join(', ')} has fewer than ${replicasOf(wished)} replicas: ` +
+      'run `troupe cluster init --durability r3` on a cluster of three servers',
+    { wished, streams: few },
   )
 }
 

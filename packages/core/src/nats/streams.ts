@@ -1,7 +1,8 @@
 /**
  * The streams and the bucket of a namespace: their names, settings, creation and check.
  *
- * 1. They are created only when asked for (`initialise`), never changed: a node that finds something else refuses.
+ * 1. A node creates them only when asked to (`initialise`) and never changes them: one that finds something else refuses.
+ *    `cluster-init.ts` is what changes them.
  * 2. The journal can neither be purged nor have entries deleted. No stream has a limit that makes it forget.
  */
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
@@ -23,6 +24,8 @@ const NO_PEERS: ReadonlySet<unknown> = new Set([10074, 10005])
 const nameOf = (namespace: string): string => token(namespace).replaceAll('=', '_x')
 export const journalStream = (namespace: string): string => `TR_${nameOf(namespace)}_J`
 export const bucketName = (namespace: string): string => `TR_${nameOf(namespace)}`
+/** Where the entries of the bucket are. */
+export const bucketStream = (namespace: string): string => `KV_${bucketName(namespace)}`
 
 export const mailStream = (namespace: string): string => `TR_${nameOf(namespace)}_M`
 export const deadLetterStream = (namespace: string): string => `TR_${nameOf(namespace)}_D`
@@ -33,35 +36,25 @@ export interface Wanted {
 }
 
 /** One stream: its name, what it takes, and how it treats that. */
-interface Spec {
+export interface Spec {
   readonly name: string
   readonly subjects: readonly string[]
   readonly description: string
   readonly settings: Partial<StreamConfig>
 }
 
-/** The journal's stream as it is, created first when `initialise` says so. */
-export function openJournal(api: Api, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
-  const { namespace } = wanted
-  const spec: Spec = {
-    name: journalStream(namespace),
-    subjects: [new Subjects(namespace).journals()],
-    description: `Troupe journal of namespace ${namespace}`,
-    // Purges are what retention is made of; who may ask for them is a matter of the server's permissions.
-    settings: { deny_delete: true, allow_atomic: true },
-  }
-  return openStream(api, spec, wanted, initialise)
-}
-
-/** Mail with its schedules, and dead letters; what is stored of mail is republished, headers only. */
-export async function openMail(
-  api: Api,
-  wanted: Wanted,
-  initialise: boolean,
-): Promise<{ readonly mail: StreamInfo; readonly dead: StreamInfo }> {
-  const { namespace } = wanted
-  const { mail, noticed, dead } = new Subjects(namespace).mailPatterns()
-  const specs = {
+/** Journal; mail with its schedules, republished headers only when it is stored; dead letters. */
+export function specsOf(namespace: string): { readonly journal: Spec; readonly mail: Spec; readonly dead: Spec } {
+  const subjects = new Subjects(namespace)
+  const { mail, noticed, dead } = subjects.mailPatterns()
+  return {
+    journal: {
+      name: journalStream(namespace),
+      subjects: [subjects.journals()],
+      description: `Troupe journal of namespace ${namespace}`,
+      // Purges are what retention is made of; who may ask for them is a matter of the server's permissions.
+      settings: { deny_delete: true, allow_atomic: true },
+    },
     mail: {
       name: mailStream(namespace),
       subjects: [...mail],
@@ -80,16 +73,19 @@ export async function openMail(
       settings: {},
     },
   }
-  return {
-    mail: await openStream(api, specs.mail, wanted, initialise),
-    dead: await openStream(api, specs.dead, wanted, initialise),
-  }
 }
 
-async function openStream(api: Api, spec: Spec, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
-  const { name, subjects } = spec
-  const found = await find(api, name)
-  const info = found ?? (await createStream(api, wanted, spec, initialise))
+/** The stream as it is, created first when `initialise` says so. */
+export async function openStream(api: Api, spec: Spec, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
+  const found = await find(api, spec.name)
+  if (!found && !initialise) throw missing(wanted.namespace, `stream '${spec.name}'`)
+  const info = found ?? (await createStream(api, wanted, spec))
+  checkOurs(spec, info)
+  return info
+}
+
+/** @throws LogUnavailable, UnsupportedVersion */
+export function checkOurs({ name, subjects }: Spec, info: StreamInfo): void {
   const id = info.config.metadata?.[ID_KEY]
   const format = info.config.metadata?.[FORMAT_KEY]
   if (!id || !subjects.every((subject) => info.config.subjects.includes(subject))) {
@@ -100,16 +96,13 @@ async function openStream(api: Api, spec: Spec, wanted: Wanted, initialise: bool
   if (format !== FORMAT) {
     throw new UnsupportedVersion(`the stream '${name}' has format ${format}; this version reads and writes ${FORMAT}`)
   }
-  return info
 }
 
-async function createStream(
+export async function createStream(
   api: Api,
   wanted: Wanted,
   { name, subjects, description, settings }: Spec,
-  initialise: boolean,
 ): Promise<StreamInfo> {
-  if (!initialise) throw missing(wanted.namespace, `stream '${name}'`)
   try {
     return await request(api, `create the stream '${name}'`, () =>
       api.jsm.streams.add({
@@ -130,21 +123,21 @@ async function createStream(
     // Another node may have been faster: its id differs from ours, so the server refuses our settings.
     const found = await find(api, name)
     if (found) return found
-    if (NO_PEERS.has(codeOf(error))) {
-      throw new DurabilityRefused(
-        `${wanted.replicas} replicas need a cluster of ${wanted.replicas} servers with JetStream: start them, or ask for 'r1'`,
-        { replicas: wanted.replicas },
-        error,
-      )
-    }
-    throw error
+    throw explained(error, wanted.replicas)
   }
 }
 
+/** The server's "no suitable peers" in words of ours. */
+export function explained(error: unknown, replicas: number): unknown {
+  if (!NO_PEERS.has(codeOf(error))) return error
+  const what = `${replicas} replicas need a cluster of ${replicas} servers with JetStream: start them, or ask for 'r1'`
+  return new DurabilityRefused(what, { replicas }, error)
+}
+
 /** Makes sure the bucket is there and remembers times to live. */
-export async function openBucket(api: Api, wanted: Wanted, initialise: boolean): Promise<void> {
+export async function openBucket(api: Api, wanted: Wanted, initialise: boolean): Promise<StreamInfo> {
   const bucket = bucketName(wanted.namespace)
-  let info = await find(api, `KV_${bucket}`)
+  let info = await find(api, bucketStream(wanted.namespace))
   if (!info) {
     if (!initialise) throw missing(wanted.namespace, `bucket '${bucket}'`)
     await request(api, `create the bucket '${bucket}'`, async () => {
@@ -156,14 +149,15 @@ export async function openBucket(api: Api, wanted: Wanted, initialise: boolean):
         storage: StorageType.File,
       })
     })
-    info = await find(api, `KV_${bucket}`)
+    info = await find(api, bucketStream(wanted.namespace))
   }
   if (info?.config.allow_msg_ttl !== true) {
     throw new LogUnavailable(`the bucket '${bucket}' has no times to live per key: delete it and initialise again`)
   }
+  return info
 }
 
-async function find(api: Api, name: string): Promise<StreamInfo | undefined> {
+export async function find(api: Api, name: string): Promise<StreamInfo | undefined> {
   try {
     return await request(api, `find the stream '${name}'`, () => api.jsm.streams.info(name))
   } catch (error) {
@@ -176,7 +170,8 @@ async function find(api: Api, name: string): Promise<StreamInfo | undefined> {
 const missing = (namespace: string, what: string): LogUnavailable =>
   Object.assign(
     new LogUnavailable(
-      `the namespace '${namespace}' has no ${what}; pass nats({ initialise: true }) once to create it`,
+      `the namespace '${namespace}' has no ${what}; run \`troupe cluster init --namespace ${namespace}\`, ` +
+        'or pass nats({ initialise: true }) once to create it',
     ),
     { retryable: false },
   )
