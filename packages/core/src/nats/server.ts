@@ -23,6 +23,8 @@ export interface NatsServerOptions {
   readonly port?: number
   /** Sync every write to disk: acknowledged entries then survive a power cut. */
   readonly syncAlways?: boolean
+  /** All streams together take no more; by default three quarters of the disk. */
+  readonly maxStoreBytes?: number
   /** Its place among the servers of a cluster; by default it is alone. */
   readonly cluster?: ServerPlace
   /** Path of the binary; by default found as `server-binary.ts` says. */
@@ -54,7 +56,7 @@ const START_MS = 10_000
 const POLL_MS = 10
 
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
-  const { port = 0, syncAlways = false, cluster } = options
+  const { port = 0, syncAlways = false, maxStoreBytes, cluster } = options
   const binary = natsServerBinary(options.binary)
   const folder = resolve(options.storeDir)
   mkdirSync(folder, { recursive: true })
@@ -62,7 +64,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   try {
     const serverName = cluster?.serverName ?? `troupe-${randomBytes(8).toString('hex')}`
     const config = join(folder, 'nats-server.conf')
-    writeFileSync(config, configuration({ folder, serverName, port, syncAlways, cluster }))
+    writeFileSync(config, configuration({ folder, serverName, port, syncAlways, maxStoreBytes, cluster }))
     const child = launch(binary, config, join(folder, 'nats-server.log'))
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     void ended.then(() => lock.release())
@@ -93,6 +95,7 @@ function configuration(of: {
   readonly serverName: string
   readonly port: number
   readonly syncAlways: boolean
+  readonly maxStoreBytes: number | undefined
   readonly cluster: ServerPlace | undefined
 }): string {
   const lines = [
@@ -102,6 +105,7 @@ function configuration(of: {
     'jetstream {',
     `  store_dir: ${JSON.stringify(join(of.folder, 'data'))}`,
     ...(of.syncAlways ? ['  sync_interval: always'] : []),
+    ...(of.maxStoreBytes === undefined ? [] : [`  max_file_store: ${of.maxStoreBytes}`]),
     '}',
     ...(of.cluster ? clusterLines(of.cluster) : []),
   ]

@@ -15,7 +15,7 @@ export interface TestServer extends AsyncDisposable {
   end(): Promise<void>
 }
 
-export type TestServerOptions = Pick<NatsServerOptions, 'syncAlways' | 'cluster'>
+export type TestServerOptions = Pick<NatsServerOptions, 'syncAlways' | 'maxStoreBytes' | 'cluster'>
 
 export async function natsServer(options: TestServerOptions = {}): Promise<TestServer> {
   const storeDir = mkdtempSync(join(tmpdir(), 'troupe-nats-'))
