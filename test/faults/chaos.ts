@@ -82,7 +82,7 @@ export async function chaos({ seed, servers, seconds, ...options }: ChaosOptions
 /** @returns how long the service was away */
 async function inject(cluster: Cluster, fault: Fault, chance: Entropy, back: () => Promise<number>): Promise<number> {
   const node = await victim(cluster, chance)
-  const outlived = after(LEASE_MS * (1.2 + chance.random()))
+  const outlived = after(LEASE_MS * (1.2 + chance.random() / 2))
   switch (fault) {
     case 'kill': {
       await cluster.kill(node)
