@@ -48,8 +48,8 @@ export class SimulationFailed extends Error {
 }
 
 /**
- * Nodes crash, freeze and lose answers; messages are late, lost and doubled; then everything heals. Afterwards the log is
- * compared with what every caller was told.
+ * Nodes crash, freeze, leave in waves and lose answers; messages are late, lost and doubled; parties are kept apart and clocks
+ * go wrong; then everything heals. Afterwards the log is compared with what every caller was told.
  *
  * @example
  * for (let seed = 0; seed < 50; seed++) {
