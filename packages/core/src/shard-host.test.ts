@@ -2,10 +2,11 @@ import { expect, test } from 'vitest'
 import { assign, emit, setup } from 'xstate'
 import { z } from 'zod'
 import { Subjects } from './address.ts'
+import { hashOfBytes } from './codec.ts'
 import { createSystem, defineActor, memory, protocol, type System } from './index.ts'
 import type { MemoryConnection } from './memory/backend.ts'
-import type { Backend, Journal } from './ports.ts'
-import { decodeRecord } from './step.ts'
+import type { Backend, Journal, Store } from './ports.ts'
+import { decodeRecord, encodeRecord } from './step.ts'
 import { type ManualClock, manualClock } from './testing/manual-clock.ts'
 
 const says = protocol('sender', {
@@ -115,6 +116,43 @@ test('a send that finds no connection waits for it and leaves the process free',
   heal()
   await asked
   await expect.poll(async () => (await system.get(sender, 'b').snapshot()).context.taken, { timeout: 8_000 }).toBe(1)
+})
+
+test('one fenced actor puts its whole shard in doubt: the others are not served from memory any more', async () => {
+  const world = memory()
+  const deaf: Backend = {
+    kind: 'memory',
+    connect: async (options) => {
+      const connection = await world.connect(options)
+      const { store } = connection
+      const unmoved: Store = {
+        get: (key) => store.get(key),
+        create: (key, value, given) => store.create(key, value, given),
+        update: (key, value, revision, given) => store.update(key, value, revision, given),
+        delete: (key, revision) => store.delete(key, revision),
+        // It never hears that its shard has another owner.
+        watch: (pattern, listener) => store.watch(pattern, (change) => pattern === 'shard.>' || listener(change)),
+      }
+      return { ...connection, store: unmoved }
+    },
+  }
+  await using system = await createSystem({ actors: [sender], backend: deaf, shards: 1 })
+  for (const key of ['a', 'b']) await system.get(sender, key).ask({ type: 'take' })
+  const { journal, store } = system.connection
+  const subject = new Subjects('default').journal('main-0', 'sender/a')
+  const shard = await store.get('shard.main-0')
+  const owner = { owner: 'other-00000000-1', epoch: 9 }
+  await store.update('shard.main-0', Buffer.from(JSON.stringify(owner)), shard?.revision ?? 0)
+  const last = await journal.last(subject)
+  if (last === undefined) throw new Error('the actor has a log')
+  const theirs = { ...decodeRecord(last.bytes), epoch: 9, writer: 'f'.repeat(32), prev: hashOfBytes(last.bytes) }
+  await journal.append(subject, last.position, encodeRecord(theirs, JSON.stringify(theirs.state)))
+  expect((await system.get(sender, 'b').snapshot()).context.taken).toBe(1)
+  await expect(system.get(sender, 'a').ask({ type: 'take' }, { timeoutMs: 300 })).rejects.toMatchObject({
+    code: 'Timeout',
+  })
+  const looks = system.get(sender, 'b').snapshot({ timeoutMs: 300 })
+  await expect(looks).rejects.toMatchObject({ code: 'Timeout' })
 })
 
 const bellSays = protocol('bell', {
