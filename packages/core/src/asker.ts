@@ -255,7 +255,13 @@ function onAbort(signal: AbortSignal, run: (reason: unknown) => void): () => voi
 }
 
 /** Answers of a node that no longer, or not yet, has the actor: the same command goes out again. */
-const AGAIN: ReadonlySet<string> = new Set(['Moved', 'SystemStopped', 'LogUnavailable', 'TypeNotServed'])
+const AGAIN: ReadonlySet<string> = new Set([
+  'Moved',
+  'SystemStopped',
+  'LogUnavailable',
+  'TypeNotServed',
+  'TypeNotYetServed',
+])
 
 /** Numbers only grow, so the first that was put in is the lowest. */
 function oldest(open: ReadonlySet<number>): number {

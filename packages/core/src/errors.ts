@@ -4,6 +4,7 @@
  *   TroupeError
  *   ├ before anything happened (applied 'no')
  *   │   InvalidAddress · InvalidEvent · NotSerializable · MessageTooLarge · EventNotAccepted · TypeNotServed
+ *   │   TypeNotYetServed · GroupTypesMissing
  *   │   MailboxFull · TooManyOutstanding · IdempotencyMismatch · ActorDone · ActorStopped · ActorQuarantined
  *   │   ActorNotFound · ActorDestroyed · ActorErased · ActorFailed · Poison · Disconnected · UnsupportedVersion
  *   │   DurabilityRefused · LogicRefused · CallCycle · EffectNotServed
@@ -63,6 +64,15 @@ export class EventNotAccepted extends TroupeError {
 export class TypeNotServed extends TroupeError {
   readonly code = 'TypeNotServed'
   override readonly retryable = true
+}
+/** Some nodes of the type's group do not know it yet, as in a rolling upgrade: it is served once all of them do. */
+export class TypeNotYetServed extends TroupeError {
+  readonly code = 'TypeNotYetServed'
+  override readonly retryable = true
+}
+/** A node would join a group whose other nodes serve more: its share of those actors would be without a home. */
+export class GroupTypesMissing extends TroupeError {
+  readonly code = 'GroupTypesMissing'
 }
 export class MailboxFull extends TroupeError {
   readonly code = 'MailboxFull'
@@ -211,6 +221,8 @@ const classes = {
   MessageTooLarge,
   EventNotAccepted,
   TypeNotServed,
+  TypeNotYetServed,
+  GroupTypesMissing,
   MailboxFull,
   TooManyOutstanding,
   IdempotencyMismatch,

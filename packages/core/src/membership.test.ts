@@ -13,6 +13,7 @@ const UNHEARD = 'tr.default.n.any.unheard'
 
 interface Node {
   readonly membership: Membership
+  readonly joined: Promise<void>
   readonly open: Set<ShardName>
   /** What the moves of its shards wait for. */
   readonly moving: Map<ShardName, Promise<void>>
@@ -28,6 +29,8 @@ async function cluster() {
       node,
       groups: { main: SHARDS },
       logics: { cart: `logic of ${node}` },
+      types: { cart: 'main' },
+      retires: [],
       store: { ...whole(store), ...overrides },
       bus,
       subjects: new Subjects('default'),
@@ -41,8 +44,9 @@ async function cluster() {
       onLog: () => {},
       ...more,
     })
-    void membership.join()
-    return { membership, open, moving }
+    const joined = membership.join()
+    joined.catch(() => {})
+    return { membership, joined, open, moving }
   }
   return { clock, store, bus, join }
 }
@@ -455,4 +459,37 @@ test('place: a member that leaves passes its shards on one by one; few are witho
   expect(most).toBeGreaterThan(0)
   expect(most).toBeLessThanOrEqual(4)
   b.membership.abandon()
+})
+
+test('roster/3: a type is served once all nodes of its group know it, and no longer when one without it comes', async () => {
+  const { clock, join } = await cluster()
+  const [a] = [join('a')]
+  await advance(clock, 200)
+  expect([a.membership.isServed('cart'), a.membership.isServed('stock')]).toEqual([true, false])
+  const b = join('b', {}, { logics: { cart: 'c', stock: 's' }, types: { cart: 'main', stock: 'main' } })
+  await advance(clock, 200)
+  expect([b.membership.isServed('cart'), b.membership.isServed('stock')]).toEqual([true, false])
+  a.membership.abandon()
+  await advance(clock, 2 * LEASE_MS)
+  expect(b.membership.isServed('stock')).toBe(true)
+})
+
+test('roster/3: a node that lacks what all others of its group serve is refused before anybody sees it, unless it gives that up', async () => {
+  const { clock, store, join } = await cluster()
+  const types = { cart: 'main', stock: 'main', train: 'gpu' }
+  join('a', {}, { logics: { cart: 'c', stock: 's', train: 't' }, types })
+  await advance(clock, 200)
+  const members: string[] = []
+  await store.watch('member.>', (change) => void members.push(change.kind === 'put' ? change.entry.key : ''))
+  const b = join('b', {}, { logics: { cart: 'c' }, types })
+  await expect(b.joined).rejects.toMatchObject({
+    code: 'GroupTypesMissing',
+    details: { group: 'main', missing: ['stock'] },
+    message: expect.stringContaining("createSystem({ retires: ['stock'] })"),
+  })
+  expect(members.filter((key) => key.includes('.b-'))).toEqual([])
+  const c = join('c', {}, { logics: { cart: 'c' }, types, retires: ['stock'] })
+  await c.joined
+  await advance(clock, 200)
+  expect(c.membership.isServed('stock')).toBe(false)
 })

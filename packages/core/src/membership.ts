@@ -25,6 +25,10 @@ export interface MembershipOptions {
   readonly groups: { readonly [group: string]: number }
   /** By type: hash of the logic with which this node serves it, for whoever looks for the code that recorded something. */
   readonly logics: { readonly [type: string]: string }
+  /** Of all types of the namespace: their groups. */
+  readonly types: { readonly [type: string]: string }
+  /** Types of its groups that this node gives up. */
+  readonly retires: readonly string[]
   readonly store: Store
   readonly bus: Bus
   readonly subjects: Subjects
@@ -117,13 +121,22 @@ export class Membership {
     return this.#roster.servedBy(type, logic)
   }
 
+  /** Whether all nodes of its group know the type. */
+  isServed(type: string): boolean {
+    return this.#roster.isServed(type, this.#o.types[type] ?? 'main')
+  }
+
   ownerOf(shard: ShardName): ShardKey | undefined {
     return this.#shards.get(shard)?.key
   }
 
-  /** Resolves once this node is in the view and holds the shards it should. */
+  /**
+   * Resolves once this node is in the view and holds the shards it should.
+   * @throws GroupTypesMissing
+   */
   async join(): Promise<void> {
     const { bus, subjects } = this.#o
+    await Roster.checkNewcomer(this.#o)
     await this.#lease.begin()
     this.#watches = [
       bus.subscribe(subjects.node('any', 'unheard'), ({ data }) => this.#unheard(shardIn(data))),

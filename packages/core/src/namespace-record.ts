@@ -3,6 +3,7 @@
  * by the first node, extended by compare-and-set when a new type appears.
  */
 import type { AnyActorDef } from './actor.ts'
+import { LogicRefused } from './errors.ts'
 import type { Store } from './ports.ts'
 
 export interface NamespaceRecord {
@@ -33,6 +34,7 @@ export async function agreeOnNamespace(
       ...Object.fromEntries(defs.map(({ protocol, group = 'main' }) => [protocol.type, group])),
       ...current.types,
     }
+    for (const { protocol, group = 'main' } of defs) checkGroup(protocol.type, group, types[protocol.type])
     const next: NamespaceRecord = { ...current, groups, types }
     if (entry !== undefined && JSON.stringify(next) === JSON.stringify(current)) return current
     const bytes = new TextEncoder().encode(JSON.stringify(next))
@@ -40,6 +42,16 @@ export async function agreeOnNamespace(
       entry === undefined ? await store.create(KEY, bytes) : await store.update(KEY, bytes, entry.revision)
     if (revision !== undefined) return next
   }
+}
+
+/** Its actors would be looked for where they are not. */
+function checkGroup(type: string, group: string, agreed: string | undefined): void {
+  if (agreed === group) return
+  const fix = agreed === 'main' ? 'leave `group` out of its definition' : `define it with group: '${agreed}'`
+  throw new LogicRefused(
+    `type '${type}' belongs to group '${agreed}' for ever, its definition says '${group}': ${fix}, or choose another type`,
+    { type, group, agreed },
+  )
 }
 
 /** Those that do not exist yet. */

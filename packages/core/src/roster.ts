@@ -3,16 +3,30 @@
  *
  * 1. A member is taken out of the view when its key is gone, never because word of it is late.
  * 2. The word of a watch and the answer to a write come in any order; neither hides a newer view.
- * 3. A member id is never used again: one whose key is gone is dead for ever.
+ * 3. A type is served once all nodes of its group announce it, and no node joins that lacks one which is served.
+ * 4. A member id is never used again: one whose key is gone is dead for ever.
  */
 import { keyBytes, memberIn, viewIn } from './cluster-keys.ts'
+import { GroupTypesMissing } from './errors.ts'
 import { keepsView, type Member, sameMembers, type View } from './placement.ts'
 import type { Store, StoreChange } from './ports.ts'
+
+/** A node that would join; as in `MembershipOptions`. */
+export interface Newcomer {
+  readonly store: Store
+  readonly node: string
+  readonly groups: { readonly [group: string]: unknown }
+  readonly logics: { readonly [type: string]: string }
+  readonly types: { readonly [type: string]: string }
+  readonly retires: readonly string[]
+}
 
 export class Roster {
   readonly #store: Store
   readonly #members = new Map<string, Member>()
   readonly #dead = new Set<string>()
+  /** By group and type, until a member comes or goes. */
+  readonly #served = new Map<string, boolean>()
   #view: { readonly view: View; readonly revision: number } | undefined
 
   constructor(store: Store) {
@@ -26,6 +40,42 @@ export class Roster {
   /** The living nodes that serve a type with this logic. */
   servedBy(type: string, logic: string): readonly string[] {
     return [...this.#members.values()].filter(({ logics }) => logics?.[type] === logic).map(({ node }) => node)
+  }
+
+  /** Whether all nodes of a group know the type. */
+  isServed(type: string, group: string): boolean {
+    const key = `${group}/${type}`
+    let served = this.#served.get(key)
+    if (served === undefined) {
+      served = this.#of(group).every(({ logics }) => logics?.[type] !== undefined)
+      this.#served.set(key, served)
+    }
+    return served
+  }
+
+  /**
+   * Before anybody sees a newcomer: its share of the actors that the others serve must not be without a home.
+   * @throws GroupTypesMissing
+   */
+  static async checkNewcomer({ store, node, groups, logics, types, retires }: Newcomer): Promise<void> {
+    // One of its own: who ends after this list would stay in it.
+    const roster = new Roster(store)
+    const listed = await store.watch('member.>', (change) => roster.memberChanged(change))
+    listed.unsubscribe()
+    for (const group of Object.keys(groups).filter((name) => roster.#of(name).length > 0)) {
+      const lacking = Object.keys(types).filter((type) => types[type] === group && logics[type] === undefined)
+      const missing = lacking.filter((type) => !retires.includes(type) && roster.isServed(type, group))
+      if (missing.length === 0) continue
+      throw new GroupTypesMissing(
+        `node '${node}' would join group '${group}' without ${missing.join(', ')}, which all of its nodes serve: define them here ` +
+          `too, move this node's actors to a group of their own, or give the types up with createSystem({ retires: ['${missing[0]}'] })`,
+        { group, missing },
+      )
+    }
+  }
+
+  #of(group: string): readonly Member[] {
+    return [...this.#members.values()].filter(({ groups }) => groups.includes(group))
   }
 
   /** Whether a member is among the keepers of the view, or would be without another. */
@@ -56,12 +106,14 @@ export class Roster {
       const id = change.key.slice('member.'.length)
       this.#members.delete(id)
       this.#dead.add(id)
+      this.#served.clear()
       return true
     }
     const member = memberIn(change.entry.value)
     const known = member && this.#members.get(member.id)
     if (member === undefined || (known !== undefined && sameMembers([known], [member]))) return false
     this.#members.set(member.id, member)
+    this.#served.clear()
     return true
   }
 

@@ -28,6 +28,7 @@ import {
   RetryWindowPassed,
   type TroupeError,
   TypeNotServed,
+  TypeNotYetServed,
   toWire,
 } from './errors.ts'
 import { Handover } from './handover.ts'
@@ -61,6 +62,8 @@ export interface ShardHostOptions {
   readonly keys: KeyStore
   /** Whether the lease still stands. */
   readonly valid: () => boolean
+  /** Whether all nodes of its group know the type. */
+  readonly isServed: (type: string) => boolean
   readonly onDoubt: (shard: ShardName) => void
   readonly onCheckpoint: (shard: ShardName, checkpoint: Checkpoint) => void
   /** The nodes that announce this logic for the type. */
@@ -312,14 +315,16 @@ export class ShardHost {
       return known.receive(envelope, route, sizeBytes)
     }
     const refuse = (error: TroupeError) => route({ v: 1, ok: false, error: { ...toWire(error), applied: 'no' } })
-    if (!this.#o.defs.has(splitAddress(envelope.to).type)) {
-      return refuse(new TypeNotServed(`this node does not serve '${envelope.to}'`))
+    const { type } = splitAddress(envelope.to)
+    if (!this.#o.defs.has(type)) return refuse(new TypeNotServed(`this node does not serve '${envelope.to}'`))
+    if (!this.#o.isServed(type)) {
+      return refuse(new TypeNotYetServed(`not all nodes of its group know the type of '${envelope.to}' yet`))
     }
     if (!this.holds(envelope.to) || !this.#o.valid()) {
       return refuse(new Moved(`the shard of '${envelope.to}' is not here now`))
     }
     const erases = envelope.kind === 'operator' && envelope.order.erase === true
-    if (erases && this.#o.defs.get(splitAddress(envelope.to).type)?.encrypted !== true) {
+    if (erases && this.#o.defs.get(type)?.encrypted !== true) {
       return refuse(
         new LogicRefused(`'${envelope.to}' is not encrypted: without a key of its own its log cannot be erased`),
       )

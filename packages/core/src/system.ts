@@ -75,6 +75,8 @@ export interface SystemOptions {
    * for namespaces whose group `main` serves nothing else.
    */
   readonly provides?: readonly AnyEffect[]
+  /** Types that the other nodes of its groups still serve and this one no longer does: they are served no more from now on. */
+  readonly retires?: readonly string[]
   /** What runs in the place of effects, by name; for tests (`withMockedService`). */
   readonly effects?: EffectOverrides
   /** What the runtime has to say to operators. @defaultValue nothing */
@@ -174,7 +176,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
   const node = options.node ?? `node-${entropy.hex(32)}`
   checkOptions({ actors, node, shards, leaseMs, residency })
   selfTest()
-  const { provides = [] } = options
+  const { provides = [], retires = [] } = options
   const registry = new EffectRegistry(provides, actors)
   const runs = provides.length > 0 || actors.some(({ group = 'main' }) => group === 'main')
   const hosted = runs ? [...actors, runActor(registry)] : actors
@@ -196,6 +198,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
       connection,
       record,
       leaseMs,
+      retires,
       residency,
       keys,
       effects,
@@ -220,6 +223,7 @@ interface Parts {
   readonly connection: Connection
   readonly record: NamespaceRecord
   readonly leaseMs: number
+  readonly retires: readonly string[]
   readonly residency: ResidencyCap
   readonly keys: KeyStore
   readonly effects: Overrides
@@ -308,6 +312,7 @@ class RunningSystem implements System {
       residency,
       keys,
       valid: () => this.#membership?.valid ?? false,
+      isServed: (type) => this.#membership?.isServed(type) ?? false,
       onCheckpoint: (shard, checkpoint) => this.#membership?.note(shard, checkpoint),
       onDoubt: (shard) => void this.#membership?.doubt(shard),
       servedBy: (type, logic) => this.#membership?.servedBy(type, logic) ?? [],
@@ -317,12 +322,14 @@ class RunningSystem implements System {
   }
 
   #membershipOptions(): MembershipOptions {
-    const { node, defs, connection, record, clock, entropy, leaseMs, onLog } = this.#parts
+    const { node, defs, connection, record, clock, entropy, leaseMs, retires, onLog } = this.#parts
     const served = new Set([...defs.values()].map(({ group = 'main' }) => group))
     return {
       node,
       groups: Object.fromEntries(Object.entries(record.groups).filter(([group]) => served.has(group))),
       logics: Object.fromEntries([...defs].map(([type, def]) => [type, logicHash(def)])),
+      types: record.types,
+      retires,
       store: connection.store,
       bus: connection.bus,
       subjects: this.#subjects,

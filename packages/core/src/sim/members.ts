@@ -96,6 +96,8 @@ class Cluster {
       node: name,
       groups: { [GROUP]: shards },
       logics: { actor: '0'.repeat(22) },
+      types: { actor: GROUP },
+      retires: [],
       store: counted(connection.store, this.#cost),
       bus: connection.bus,
       subjects: new Subjects('members'),
