@@ -38,7 +38,7 @@ test('a node that lacks a type of its group does not join, and leaves nothing be
 
 test('a type stays in the group in which it was first served', async () => {
   const backend = memory()
-  await using first = await createSystem({ actors: [cart], backend })
+  await using _first = await createSystem({ actors: [cart], backend })
   await expect(createSystem({ actors: [actorOf('cart', 'gpu')], backend })).rejects.toMatchObject({
     code: 'LogicRefused',
     message: expect.stringContaining('leave `group` out of its definition'),
