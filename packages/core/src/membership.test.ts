@@ -493,3 +493,14 @@ test('roster/3: a node that lacks what all others of its group serve is refused 
   await advance(clock, 200)
   expect(c.membership.isServed('stock')).toBe(false)
 })
+
+test('place: nodes that leave together do not wait for each other to take their shards', async () => {
+  const { clock, join } = await cluster()
+  const nodes = [join('a'), join('b'), join('c')]
+  await advance(clock, 1_000)
+  let left = 0
+  for (const { membership } of nodes) void membership.leave().then(() => (left += 1))
+  await advance(clock, 500)
+  expect(left).toBe(3)
+  expect(nodes.map(({ open }) => open.size)).toEqual([0, 0, 0])
+})

@@ -141,7 +141,7 @@ export class Membership {
     this.#watches = [
       bus.subscribe(subjects.node('any', 'unheard'), ({ data }) => this.#unheard(shardIn(data))),
       await this.#o.store.watch('shard.>', (change) => this.#shardChanged(change)),
-      await this.#o.store.watch('view', (change) => this.#roster.viewChanged(change) && void this.#settle()),
+      await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
       await this.#o.store.watch('member.>', (change) => this.#roster.memberChanged(change) && void this.#settle()),
     ]
     this.#informed = true
@@ -256,6 +256,13 @@ export class Membership {
 
   // ── What the store tells ─────────────────────────────────────────────────────────────────────────────────────────────
 
+  #viewChanged(change: StoreChange): void {
+    if (!this.#roster.viewChanged(change)) return
+    // Whoever should have taken them may have left.
+    for (const goOn of this.#taken.values()) goOn()
+    void this.#settle()
+  }
+
   #shardChanged(change: StoreChange): void {
     if (change.kind === 'removed') return
     const key = shardKeyIn(change.entry.value)
@@ -311,7 +318,7 @@ export class Membership {
       const mine = wanted.get(shard) === this.id && this.#shards.get(shard)?.key.owner === this.id
       if (mine || this.#busy.has(shard)) continue
       const running = this.#o.onMove(shard)
-      if (running === undefined) given.push(() => this.#pass(shard, wanted.has(shard)))
+      if (running === undefined) given.push(() => this.#pass(shard))
       else void running.then(() => this.#settle())
     }
     for (const [shard, owner] of wanted) {
@@ -367,8 +374,9 @@ export class Membership {
   }
 
   /** Gives a shard back and waits until it is taken. */
-  async #pass(shard: ShardName, isWanted: boolean): Promise<void> {
-    if (!isWanted) return this.#giveBack(shard)
+  async #pass(shard: ShardName): Promise<void> {
+    // When all leave, nobody takes it.
+    if (!this.#wanted(this.view).has(shard)) return this.#giveBack(shard)
     const { promise: taken, resolve } = Promise.withResolvers<void>()
     this.#taken.set(shard, resolve)
     try {
