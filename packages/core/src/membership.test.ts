@@ -495,12 +495,23 @@ test('roster/3: a node that lacks what all others of its group serve is refused 
 })
 
 test('place: nodes that leave together do not wait for each other to take their shards', async () => {
-  const { clock, join } = await cluster()
-  const nodes = [join('a'), join('b'), join('c')]
+  const { clock, store, join } = await cluster()
+  let leaving = false
+  // It hears of itself first, and a moment later that the others leave too.
+  const watch: Store['watch'] = (pattern, listener) =>
+    store.watch(pattern, (change) => {
+      const ofOthers = change.kind === 'put' && /^(view|member\.[bc]-)/.test(change.entry.key)
+      if (leaving && ofOthers) clock.after(100, () => listener(change))
+      else listener(change)
+    })
+  const nodes = [join('a', { watch }), join('b'), join('c')]
   await advance(clock, 1_000)
+  expect(nodes[0]?.open.size).toBeGreaterThan(0)
+  leaving = true
   let left = 0
   for (const { membership } of nodes) void membership.leave().then(() => (left += 1))
-  await advance(clock, 500)
+  // By the time of one round of four that nobody takes they are gone.
+  await advance(clock, 200)
   expect(left).toBe(3)
   expect(nodes.map(({ open }) => open.size)).toEqual([0, 0, 0])
 })

@@ -376,7 +376,7 @@ export class Membership {
   /** Gives a shard back and waits until it is taken. */
   async #pass(shard: ShardName): Promise<void> {
     // When all leave, nobody takes it.
-    if (!this.#wanted(this.view).has(shard)) return this.#giveBack(shard)
+    if (!this.#wanted(this.#roster.view).has(shard)) return this.#giveBack(shard)
     const { promise: taken, resolve } = Promise.withResolvers<void>()
     this.#taken.set(shard, resolve)
     try {
