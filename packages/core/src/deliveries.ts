@@ -17,6 +17,12 @@ export interface DeliverOptions {
   readonly idempotencyKey?: string
   /** Applied not before this has passed; kept by the server meanwhile. */
   readonly delayMs?: number
+  /**
+   * From this call on, by this node's wall clock; longer than the delay. What no step has taken by then is not applied but kept
+   * as a dead letter (`LetterExpired`).
+   * @defaultValue never
+   */
+  readonly expiresAfterMs?: number
 }
 
 /** The stream remembers an id for 120 s: within this time sending again is safe. */
@@ -36,17 +42,28 @@ export class Deliveries {
     this.#sender = `mail-${entropy.hex(64)}`
   }
 
-  /** @throws RangeError for a delay that is none; Disconnected, TypeNotServed, MessageTooLarge: not stored; Timeout: perhaps stored, deliver again with a key */
+  /** @throws RangeError for a delay or an expiry that cannot be; Disconnected, TypeNotServed, MessageTooLarge: not stored; Timeout: perhaps stored, deliver again with a key */
   async deliver(to: Address, event: Json, cause: EnvelopeCause, options: DeliverOptions): Promise<void> {
-    const { idempotencyKey: key, delayMs = 0 } = options
-    const due = this.#clock.now() + delayMs
+    const { idempotencyKey: key, delayMs = 0, expiresAfterMs } = options
+    const now = this.#clock.now()
+    const due = now + delayMs
     if (!(delayMs >= 0 && due <= LAST_MS)) {
       throw new RangeError(`delayMs is ${delayMs}; it must be 0 or more and end before the year 2262`)
+    }
+    if (expiresAfterMs !== undefined && !(expiresAfterMs > delayMs && now + expiresAfterMs <= LAST_MS)) {
+      throw new RangeError(
+        `expiresAfterMs is ${expiresAfterMs}; it must be more than delayMs (${delayMs}) and end before the year 2262`,
+      )
     }
     if (!this.#bus.connected) throw new Disconnected('there is no connection to NATS; nothing was stored')
     const deadline = this.#clock.monotonic() + PATIENCE_MS
     const n = ++this.#n
-    const letter = { event, cause, ...(key !== undefined && { key }) }
+    const letter = {
+      event,
+      cause,
+      ...(key !== undefined && { key }),
+      ...(expiresAfterMs !== undefined && { expiresAt: Math.ceil(now + expiresAfterMs) }),
+    }
     const posted =
       delayMs === 0
         ? await this.#outbox.post(to, { ...letter, command: { client: this.#sender, n } }, deadline)

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { encode } from './codec.ts'
 import { answerToWire, decodeAnswer, decodeEnvelope } from './envelope.ts'
+import { lettersIn, packLetters } from './letter.ts'
 import { packWire } from './wire.ts'
 
 const golden = z
@@ -37,4 +38,16 @@ test.each(['command', 'view'])("'%s' is read by a node", (name) => {
 
 test.each(['answer', 'answer of a refusal'])("'%s' is read by a client", (name) => {
   expect(decodeAnswer(golden(name).data)).toEqual(golden(name).json)
+})
+
+const letter = { event: encode({ type: 'pay', cents: 500 }), cause: asked(3), command: { client: 'mail-1', n: 4 } }
+const expiring = { ...letter, command: { client: 'mail-1', n: 5 }, key: 'k', expiresAt: 1_764_057_600_000 }
+
+test('mail is sent byte by byte, and read by a node', () => {
+  const { data } = golden('mail')
+  expect(Buffer.from(packLetters([letter, expiring]))).toEqual(Buffer.from(data))
+  const entry = { subject: 'tr.n.m.main-0.order.7', position: 9, bytes: data, headers: {}, storedAt: 0 }
+  const read = lettersIn(entry, 'order/7', 'id').map(({ content }) => content)
+  expect(read).toMatchObject([letter, expiring])
+  expect(read[0]).not.toHaveProperty('expiresAt')
 })

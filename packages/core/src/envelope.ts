@@ -37,6 +37,8 @@ export type Envelope = { readonly v: typeof ENVELOPE_VERSION; readonly to: Addre
       readonly key?: string
       /** How long the asker still waits, counted from arrival. */
       readonly remainingMs?: number
+      /** Of a letter: wall clock of its sender; a step that is made later refuses it. Says nothing elsewhere. */
+      readonly expiresAt?: number
     }
   | { readonly kind: 'view'; readonly fenced: boolean }
   | {
@@ -103,9 +105,11 @@ export function envelopeIn(value: unknown, to: Address, freshId: () => string): 
   const command = commandIn(body['command'], to)
   const key = keyIn(body['key'], to)
   const remainingMs = count(body['remainingMs'])
+  const expiresAt = count(body['expiresAt'])
   if (command !== undefined) envelope.command = command
   if (key !== undefined) envelope.key = key
   if (remainingMs !== undefined) envelope.remainingMs = remainingMs
+  if (expiresAt !== undefined) envelope.expiresAt = expiresAt
   return envelope
 }
 

@@ -6,8 +6,8 @@
  *   │   InvalidAddress · InvalidEvent · NotSerializable · MessageTooLarge · EventNotAccepted · TypeNotServed
  *   │   TypeNotYetServed · GroupTypesMissing
  *   │   MailboxFull · TooManyOutstanding · IdempotencyMismatch · ActorDone · ActorStopped · ActorQuarantined
- *   │   ActorNotFound · ActorDestroyed · ActorErased · ActorFailed · Poison · Disconnected · UnsupportedVersion
- *   │   DurabilityRefused · LogicRefused · CallCycle · EffectNotServed
+ *   │   ActorNotFound · ActorDestroyed · ActorErased · ActorFailed · Poison · LetterExpired · Disconnected
+ *   │   UnsupportedVersion · DurabilityRefused · LogicRefused · CallCycle · EffectNotServed
  *   └ outcome unknown (applied 'unknown'): ask again with the same id or idempotency key
  *       Timeout · Moved · SystemStopped · AskUnanswered · RetryWindowPassed · LogDamaged · StateDiverged
  *       LogUnavailable · EffectFailed · EffectOutcomeUnknown
@@ -116,6 +116,10 @@ export class ActorFailed extends TroupeError {
 /** It ended its process three times; it is not tried again. */
 export class Poison extends TroupeError {
   readonly code = 'Poison'
+}
+/** A letter that no step had taken in the time that its sender gave it. */
+export class LetterExpired extends TroupeError {
+  readonly code = 'LetterExpired'
 }
 /** The actor ended with this ask still open; the step that opened it stands. */
 export class AskUnanswered extends TroupeError {
@@ -234,6 +238,7 @@ const classes = {
   ActorErased,
   ActorFailed,
   Poison,
+  LetterExpired,
   AskUnanswered,
   Disconnected,
   SystemStopped,

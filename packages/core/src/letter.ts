@@ -21,6 +21,8 @@ export interface Letter {
   readonly command: CommandId
   /** Names the event across senders, for 24 h. */
   readonly key?: string
+  /** Milliseconds since 1970. */
+  readonly expiresAt?: number
 }
 
 /** As found. */
@@ -39,12 +41,13 @@ export interface ReceivedLetter {
 export function packLetters(letters: readonly Letter[]): Uint8Array {
   return packWire({
     v: 1,
-    letters: letters.map(({ event, cause, command: { client, n }, key }) => ({
+    letters: letters.map(({ event, cause, command: { client, n }, key, expiresAt }) => ({
       kind: 'event',
       event,
       cause,
       command: { client, n, settled: n },
       ...(key !== undefined && { key }),
+      ...(expiresAt !== undefined && { expiresAt }),
     })),
   })
 }

@@ -15,6 +15,7 @@ import { answersOf, unanswered } from './answers.ts'
 import { encode, isEqual, type Json } from './codec.ts'
 import type { Envelope, EnvelopeCause } from './envelope.ts'
 import { ActorFailed, EventNotAccepted, type TroupeError, toWire } from './errors.ts'
+import { letterExpired } from './expiry.ts'
 import { actorState, stateView } from './fold.ts'
 import type { Input, Intent, Made, Origin, Outcome } from './input.ts'
 import { LastGood } from './last-good.ts'
@@ -140,7 +141,8 @@ export class StepMaker {
 
   /**
    * @param waited how long it lay in the mailbox, and what lay behind it
-   * @param byMail nobody waits for a reply: it must not go to somebody else's ask
+   * @param letter it came by mail: nobody waits for a reply, which must not go to somebody else's ask. One that has expired by
+   * the time of this very step is refused by it.
    */
   message(
     event: Json,
@@ -148,7 +150,7 @@ export class StepMaker {
     command: Omit<NonNullable<Step['command']>, 'wants' | 'expires'> | undefined,
     waited: NonNullable<Step['mailbox']>,
     remainingMs: number | undefined,
-    byMail = false,
+    letter?: { readonly expiresAt?: number },
   ): MadeStep {
     const input = { kind: 'message', path: '', event } as const
     const { correlation } = cause
@@ -158,9 +160,13 @@ export class StepMaker {
     if (command === undefined) return this.#run(draft, { step, correlation })
     const type = eventType(input)
     const replies = type in this.#o.def.protocol.replies
-    const wants = replies && !byMail ? 'reply' : 'commit'
+    const wants = replies && letter === undefined ? 'reply' : 'commit'
     const expires = remainingMs === undefined ? undefined : Math.ceil(at + remainingMs - waited.waitedMs)
     const recorded = asRecorded(command, wants, expires)
+    if (letter?.expiresAt !== undefined && at > letter.expiresAt) {
+      const late = letterExpired(this.#o.address, letter.expiresAt, at)
+      return this.#finish(this.#refused({ ...draft, command: recorded }, 'error', late), step, [])
+    }
     if (!replies) return this.#run({ ...draft, command: recorded }, { step, correlation })
     const ask = { ask: askIdOf(command), askType: type }
     return this.#run({ ...draft, cause: { ...cause, ...ask }, command: recorded }, { step, correlation, ...ask })

@@ -161,6 +161,45 @@ test('turn/8: what is buried is soon recorded as over, and not buried again', as
   expect((await stage(here, 2)).dead).toEqual([])
 })
 
+test('turn/8: a letter is refused by a step that is made later than it allows, and buried; one in time is applied', async () => {
+  const here = await world()
+  const actor = await stage(here)
+  const now = here.clock.now()
+  const late = await actor.post([{ ...add(1), expiresAt: now - 1, key: 'k' }])
+  const position = await actor.post([{ ...add(2), expiresAt: now }])
+  actor.resident.mailAt(position)
+  await actor.quiet()
+  expect(await seen(actor)).toEqual([2])
+  expect(actor.dead).toMatchObject([{ reason: 'LetterExpired', attempts: 1, event: { n: 1 }, key: 'k' }])
+  expect(await mailSteps(actor)).toMatchObject([
+    { outcome: 'error', error: { code: 'LetterExpired', applied: 'no', retryable: false }, mailSeq: late },
+    { outcome: 'applied', at: now, mailSeq: position },
+  ])
+  // The key of what was not looked at stands for nothing.
+  actor.resident.mailAt(await actor.post([{ ...add(3), key: 'k' }]))
+  await actor.quiet()
+  expect(await seen(actor)).toEqual([2, 3])
+})
+
+test('turn/8: the next incarnation buries what had expired, and no letter that was applied in time', async () => {
+  const here = await world()
+  const dying = await stage(here)
+  dying.burial = new Promise(() => {})
+  const expiresAt = here.clock.now() + 10
+  await dying.post([{ ...add(1), expiresAt }])
+  dying.resident.mailAt(await dying.post([{ ...add(2), expiresAt: here.clock.now() - 1 }]))
+  await dying.quiet()
+  dying.resident.stop()
+  await dying.advance(20)
+  const next = await stage(here, 2)
+  const position = await next.post([add(3)], 'third')
+  next.resident.mailAt(position)
+  await next.quiet()
+  expect(await seen(next)).toEqual([1, 3])
+  expect(next.dead.map(({ reason, event }) => [reason, event])).toEqual([['LetterExpired', { type: 'add', n: 2 }]])
+  expect(next.consumed.at(-1)).toBe(position)
+})
+
 test('turn/8: a letter to an actor that has ended is dead, also when the actor is begun again before it is buried', async () => {
   const here = await world()
   const ending = await stage(here)

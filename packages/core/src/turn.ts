@@ -438,9 +438,9 @@ export class Resident {
     if (event instanceof TroupeError) return refuse(event)
     const waitedMs = Math.round(now - received.arrivedAt)
     const waited = { waitedMs, depth: this.#mailbox.depth }
-    const byMail = letter !== undefined
+    const byMail = letter && envelope
     const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, byMail)
-    this.#add(made, group, command === undefined || byMail ? undefined : { command, route })
+    this.#add(made, group, command === undefined || byMail !== undefined ? undefined : { command, route })
   }
 
   /** True when nothing is left to do: the command was applied before, is open, or is refused. */

@@ -111,6 +111,25 @@ export function mailScenarios(name: string, world: () => { readonly backend: Bac
       expect(dead).toMatchObject([{ reason: 'IdempotencyMismatch', event: { text: 'other' }, key: 'k', attempts: 1 }])
     })
 
+    test('a letter that nobody could take in time is a dead letter, the next one is applied', async () => {
+      const first = await start('a')
+      await first.drain()
+      await using outside = await client()
+      const ref = outside.get(list, 'expiring')
+      await ref.deliver({ type: 'put', text: 'stale' }, { expiresAfterMs: 1 })
+      await ref.deliver({ type: 'put', text: 'fresh' }, { expiresAfterMs: 60_000 })
+      await ref.deliver({ type: 'put', text: 'late' }, { delayMs: 20, expiresAfterMs: 60_000 })
+      for (const expiresAfterMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+        await expect(ref.deliver({ type: 'open' }, { expiresAfterMs })).rejects.toThrow(RangeError)
+      }
+      await expect(ref.deliver({ type: 'open' }, { delayMs: 5, expiresAfterMs: 5 })).rejects.toThrow(RangeError)
+      await using second = await start('b')
+      await eventually(async () => (await texts(second, 'expiring')).length === 2, { withinMs: 20_000 })
+      expect(new Set(await texts(second, 'expiring'))).toEqual(new Set(['fresh', 'late']))
+      const dead = (await deadLetters(second)).filter(({ to }) => to === 'list/expiring')
+      expect(dead).toMatchObject([{ reason: 'LetterExpired', event: { text: 'stale' }, attempts: 1 }])
+    })
+
     test('what no step takes is a dead letter with its reason, and what comes after it goes on', async () => {
       await using node = await start('a')
       const ref = node.get(list, 'dead')

@@ -140,10 +140,7 @@ export class Stage {
   }
 
   /** Stores one message of letters, as an outbox does, without telling the resident. */
-  async post(
-    letters: readonly Pick<Letter, 'event' | 'command' | 'key'>[],
-    id = `post-${++this.#posts}`,
-  ): Promise<number> {
+  async post(letters: readonly Omit<Letter, 'cause'>[], id = `post-${++this.#posts}`): Promise<number> {
     const cause = { correlation: 'root', causation: 'client:root' }
     const bytes = packLetters(letters.map((letter) => ({ cause, ...letter })))
     const outcome = await this.#mail.mail.store(this.#mail.subject, bytes, {
