@@ -29,6 +29,7 @@ async function intake() {
     },
     waiting: (pattern) => mail.waiting(pattern),
     purge: (of, upTo) => mail.purge(of, upTo),
+    remove: (...entry) => mail.remove(...entry),
   }
   const taken: number[] = []
   const it = new MailIntake({

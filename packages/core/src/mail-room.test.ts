@@ -27,6 +27,7 @@ async function room() {
     read: (pattern, options) => mail.read(pattern, options),
     next: (subject, from) => mail.next(subject, from),
     waiting: (pattern) => mail.waiting(pattern),
+    remove: (...entry) => mail.remove(...entry),
     purge: async (subject, upTo) => {
       if (failing-- > 0) throw new Error('no leader now')
       purged.push([subject, upTo])

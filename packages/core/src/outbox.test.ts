@@ -38,6 +38,7 @@ async function scripted(clock: ManualClock) {
     next: (subject, from) => mail.next(subject, from),
     waiting: (pattern) => mail.waiting(pattern),
     purge: (subject) => mail.purge(subject),
+    remove: (...entry) => mail.remove(...entry),
   }
   const known = new Set(['list', 'other'])
   const outbox = new Outbox({

@@ -154,6 +154,8 @@ export interface Mail {
   waiting(pattern: string): AsyncIterable<{ readonly subject: string; readonly position: number }>
   /** Removes what a subject holds up to a position, by default all; a schedule that is removed does not fire. */
   purge(subject: string, upTo?: number): Promise<void>
+  /** Removes the one entry of a subject at this position; nothing to do when it is not there. Not for schedules. */
+  remove(subject: string, position: number): Promise<void>
 }
 
 // ── Store: small shared facts (members, shards, the view) ───────────────────────────────────────────────────────────

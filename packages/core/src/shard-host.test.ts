@@ -66,6 +66,7 @@ function withoutMail(world: ReturnType<typeof memory>): Backend {
         next: (subject: string, from: number) => mail.next(subject, from),
         waiting: (pattern: string) => mail.waiting(pattern),
         purge: (subject: string, upTo?: number) => mail.purge(subject, upTo),
+        remove: (subject: string, position: number) => mail.remove(subject, position),
       }
       return { ...connection, mail: { ...rest, store: closed, schedule: closed } }
     },

@@ -75,6 +75,10 @@ export class MemoryMail implements Mail {
   purge(subject: string, upTo?: number): Promise<void> {
     return this.#link.call(() => this.#office.purge(subject, upTo))
   }
+
+  remove(subject: string, position: number): Promise<void> {
+    return this.#link.call(() => this.#office.remove(subject, position))
+  }
 }
 
 export function refusalOf(office: PostOffice, subject: string, bytes: Uint8Array): MailOutcome | undefined {

@@ -109,6 +109,12 @@ export class PostOffice {
     }
   }
 
+  remove(subject: string, position: number): void {
+    const rest = (this.#bySubject.get(subject) ?? []).filter((entry) => entry.position !== position)
+    if (rest.length > 0) this.#bySubject.set(subject, rest)
+    else this.#bySubject.delete(subject)
+  }
+
   /** Ends the schedules, with the world. */
   close(): void {
     for (const timer of this.#schedules.values()) timer.cancel()

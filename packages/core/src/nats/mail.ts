@@ -139,6 +139,19 @@ export class NatsMail implements Mail {
     await request(this.#api, `purge '${subject}'`, () => this.#api.jsm.streams.purge(stream, what))
   }
 
+  async remove(subject: string, position: number): Promise<void> {
+    const isThere = async () => (await this.next(subject, position))?.position === position
+    if (!(await isThere())) return
+    const { stream } = this.#of(subject)
+    const what = `remove ${position} of '${subject}'`
+    try {
+      await request(this.#api, what, () => this.#api.jsm.streams.deleteMessage(stream, position, false))
+    } catch (error) {
+      // Whoever else removed it meanwhile has done the same.
+      if (await isThere()) throw error
+    }
+  }
+
   #of(subject: string): StreamIdentity {
     return subject.split('.')[2] === 'd' ? this.#dead : this.#mail
   }

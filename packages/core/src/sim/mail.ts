@@ -107,4 +107,9 @@ export class SimMail implements Mail {
   purge(subject: string, upTo?: number): Promise<void> {
     return this.#link.call('mail', `${this.#name} purges ${subject}`, () => this.#office.purge(subject, upTo))
   }
+
+  remove(subject: string, position: number): Promise<void> {
+    const label = `${this.#name} removes ${position} of ${subject}`
+    return this.#link.call('mail', label, () => this.#office.remove(subject, position))
+  }
 }

@@ -67,6 +67,7 @@ export function withMail(connection: Connection, change: (mail: Mail) => Partial
     next: (subject, from) => mail.next(subject, from),
     waiting: (pattern) => mail.waiting(pattern),
     purge: (subject, upTo) => mail.purge(subject, upTo),
+    remove: (subject, position) => mail.remove(subject, position),
   }
   return { ...connection, mail: { ...same, ...change(mail) } }
 }

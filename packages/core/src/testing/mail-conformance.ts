@@ -131,6 +131,22 @@ export function mailConformance(name: string, make: () => Promise<TestWorld>): v
       expect(await all(b.mail.read(to))).toEqual(['4'])
     })
 
+    test("removes one entry, the others stay; one that is not there, or not on that subject, is nobody's", async () => {
+      await store(to, '1')
+      const second = await store(to, '2')
+      await store(to, '3')
+      const dead = subjects.deadLetters(`removed-${tests}`)
+      const only = await store(dead, 'dead')
+      await b.mail.remove(subjects.mail(shard, box('b')), second)
+      expect(await all(a.mail.read(to))).toEqual(['1', '2', '3'])
+      await Promise.all([a.mail.remove(to, second), b.mail.remove(to, second)])
+      await b.mail.remove(to, second)
+      await b.mail.remove(dead, only)
+      expect(await all(a.mail.read(to))).toEqual(['1', '3'])
+      expect(await b.mail.next(dead, 1)).toBeUndefined()
+      expect(await store(dead, 'next')).toBeGreaterThan(only)
+    })
+
     test('fires a schedule once, not before its time, with notice; its own message is gone then', async () => {
       const heard = await listen(b)
       const plan = subjects.schedule(shard, box('a'), 'later')
@@ -212,6 +228,7 @@ export function mailConformance(name: string, make: () => Promise<TestWorld>): v
       await expect(all(a.mail.read(to))).rejects.toThrow(Disconnected)
       await expect(a.mail.next(to, 1)).rejects.toThrow(Disconnected)
       await expect(a.mail.purge(to)).rejects.toThrow(Disconnected)
+      await expect(a.mail.remove(to, 1)).rejects.toThrow(Disconnected)
       await heal()
       await eventually(() => a.bus.connected && b.bus.connected, { withinMs: 20_000 })
       await eventually(async () => (await a.mail.store(to, bytes('before'), { id })).kind === 'stored', {
