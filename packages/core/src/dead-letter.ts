@@ -11,7 +11,7 @@ import { encode, type Json } from './codec.ts'
 import { dataIn, type EnvelopeCause } from './envelope.ts'
 import { type TroupeError, toWire, type WireError } from './errors.ts'
 import type { ReceivedLetter } from './letter.ts'
-import type { Mail } from './ports.ts'
+import type { Mail, MailEntry } from './ports.ts'
 import type { CommandId, Step } from './step.ts'
 
 export interface DeadLetter {
@@ -32,6 +32,12 @@ export interface DeadLetter {
   readonly bytes?: Json
 }
 
+/** As found. */
+export interface ListedDeadLetter extends DeadLetter {
+  /** Its place in the stream of dead letters, which no other one ever has. */
+  readonly position: number
+}
+
 const encoder = new TextEncoder()
 
 /** A letter above the limit of a message is told of, without its content. */
@@ -43,14 +49,18 @@ export function packDeadLetter(letter: DeadLetter): Uint8Array {
 }
 
 /** Newest last. What cannot be read is left out: it is nobody's letter. */
-export async function* readDeadLetters(mail: Mail, subjects: Subjects, type?: string): AsyncGenerator<DeadLetter> {
-  for await (const { bytes } of mail.read(subjects.deadLetters(type))) {
-    const letter = deadLetterIn(bytes)
+export async function* readDeadLetters(
+  mail: Mail,
+  subjects: Subjects,
+  type?: string,
+): AsyncGenerator<ListedDeadLetter> {
+  for await (const entry of mail.read(subjects.deadLetters(type))) {
+    const letter = deadLetterIn(entry)
     if (letter !== undefined) yield letter
   }
 }
 
-function deadLetterIn(bytes: Uint8Array): DeadLetter | undefined {
+export function deadLetterIn({ bytes, position }: MailEntry): ListedDeadLetter | undefined {
   let body: unknown
   try {
     body = JSON.parse(new TextDecoder().decode(bytes))
@@ -66,6 +76,7 @@ function deadLetterIn(bytes: Uint8Array): DeadLetter | undefined {
   const command = commandIn(field('command'))
   const idempotencyKey = field('key')
   return {
+    position,
     to: addressOf(type, key),
     reason: String(field('reason')),
     message: String(field('message')),

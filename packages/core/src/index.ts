@@ -29,6 +29,7 @@ export {
   readClusterTree,
 } from './cluster-tree.ts'
 export { canonical, decode, encode, hashOf, type Json } from './codec.ts'
+export type { DeadLetter, ListedDeadLetter } from './dead-letter.ts'
 export { type Effect, type EffectClass, type EffectContext, effect, type ResourceContext, resource } from './effect.ts'
 export { cryptoEntropy, seededEntropy } from './entropy.ts'
 export * from './errors.ts'

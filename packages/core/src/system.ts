@@ -13,7 +13,7 @@ import { checkOptions, definitionsByType } from './check-options.ts'
 import { realClock } from './clock.ts'
 import { type ClusterTree, readClusterTree } from './cluster-tree.ts'
 import { decode, hashOf } from './codec.ts'
-import { type DeadLetter, readDeadLetters } from './dead-letter.ts'
+import { type ListedDeadLetter, readDeadLetters } from './dead-letter.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Effect } from './effect.ts'
 import { cryptoEntropy } from './entropy.ts'
@@ -29,6 +29,7 @@ import { Outbox } from './outbox.ts'
 import { type EffectOverrides, Overrides } from './overrides.ts'
 import type { Backend, Clock, Connection, Durability, Entropy, KeyStore, Subscription } from './ports.ts'
 import type { AnyProtocol } from './protocol.ts'
+import { redrive } from './redrive.ts'
 import { ActorRef, type Ref, type RefOptions } from './ref.ts'
 import type { ResidencyCap } from './residency.ts'
 import {
@@ -156,7 +157,13 @@ export interface System extends AsyncDisposable {
   readonly runtime: EffectRuntime
   readonly connection: Connection
   /** Letters that nobody has applied, of all actors or of one type; the oldest first. */
-  deadLetters(type?: string): AsyncIterable<DeadLetter>
+  deadLetters(type?: string): AsyncIterable<ListedDeadLetter>
+  /**
+   * Delivers its event again, as a new letter, and takes it off the list; several at once deliver one (`redrive.ts` says what else is
+   * promised). False when it is not there any more.
+   * @throws InvalidEvent when its event is not kept; what `deliver` throws
+   */
+  redrive(letter: ListedDeadLetter): Promise<boolean>
   /** Waits up to 5 s for running writes, finishes turns, hands the shards over, leaves, stops. Nothing to do after `stop`. */
   drain(): Promise<void>
   /** Ends at once: nothing is handed over; what was acknowledged is in the log. */
@@ -459,8 +466,13 @@ class RunningSystem implements System {
     return this.#order('destroy', actor, options, erase)
   }
 
-  deadLetters(type?: string): AsyncIterable<DeadLetter> {
+  deadLetters(type?: string): AsyncIterable<ListedDeadLetter> {
     return readDeadLetters(this.connection.mail, this.#subjects, type)
+  }
+
+  redrive(letter: ListedDeadLetter): Promise<boolean> {
+    const { mail } = this.connection
+    return redrive(letter, { mail, outbox: this.#outbox, subjects: this.#subjects, clock: this.#parts.clock })
   }
 
   async #order(

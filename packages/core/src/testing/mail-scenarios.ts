@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { assign, setup } from 'xstate'
 import { z } from 'zod'
-import type { DeadLetter } from '../dead-letter.ts'
+import type { ListedDeadLetter } from '../dead-letter.ts'
 import { createSystem, defineActor, protocol, type System } from '../index.ts'
 import type { Backend } from '../ports.ts'
 import { eventually } from './eventually.ts'
@@ -62,8 +62,8 @@ export const teller = defineActor(tellerSays, {
 
 const numbers = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `${from + i}`)
 
-export async function deadLetters(system: System): Promise<DeadLetter[]> {
-  const found: DeadLetter[] = []
+export async function deadLetters(system: System): Promise<ListedDeadLetter[]> {
+  const found: ListedDeadLetter[] = []
   for await (const letter of system.deadLetters()) found.push(letter)
   return found
 }
@@ -150,6 +150,35 @@ export function mailScenarios(name: string, world: () => { readonly backend: Bac
         ['InvalidEvent', 'shout'],
         ['ActorDone', 'put'],
       ])
+    })
+
+    test('a dead letter is delivered again by an order, once for several at a time, and leaves the list', async () => {
+      await using node = await start('a')
+      await using other = await client()
+      const ref = node.get(list, 'redriven')
+      await ref.deliver({ type: 'open' }, { idempotencyKey: 'k' })
+      await ref.deliver({ type: 'put', text: 'other' })
+      const mine = async () => (await deadLetters(node)).filter(({ to }) => to === 'list/redriven')
+      await eventually(async () => (await mine()).length === 1, { withinMs: 10_000, show: mine })
+      const [dead] = await mine()
+      if (dead === undefined) throw new Error('no dead letter')
+      // Refused again: dead again, under another command and without the key that its first refusal stands for.
+      expect(await node.redrive(dead)).toBe(true)
+      await eventually(async () => (await mine())[0]?.position !== dead.position, { withinMs: 10_000, show: mine })
+      await eventually(async () => (await mine()).length === 1, { withinMs: 10_000, show: mine })
+      const [again] = await mine()
+      if (again === undefined) throw new Error('no dead letter')
+      expect(again).toMatchObject({ reason: 'EventNotAccepted', event: { type: 'open' }, cause: dead.cause })
+      expect(again.key).toBeUndefined()
+      expect(again.command).not.toEqual(dead.command)
+      expect(await node.redrive(dead)).toBe(false)
+      await ref.ask({ type: 'close' })
+      const before = (await ref.snapshot()).seq
+      await Promise.all([node.redrive(again), other.redrive(again), node.redrive(again)])
+      await eventually(async () => (await ref.snapshot()).matches('open'), { withinMs: 10_000 })
+      expect((await ref.snapshot()).seq).toBe(before + 1)
+      expect(await mine()).toEqual([])
+      expect(await other.redrive(again)).toBe(false)
     })
 
     test('a delayed one comes once, not before its time, and holds up nothing', async () => {
