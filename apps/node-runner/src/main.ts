@@ -8,6 +8,7 @@
 import { Command, CommanderError } from 'commander'
 import { actorCommand } from './commands/actor.ts'
 import { clusterCommand } from './commands/cluster.ts'
+import { deadCommand } from './commands/dead.ts'
 import { eventCommand } from './commands/event.ts'
 import { replayCommand } from './commands/replay.ts'
 import { traceCommand } from './commands/trace.ts'
@@ -23,6 +24,7 @@ for (const command of [
   eventCommand(),
   replayCommand(),
   actorCommand(),
+  deadCommand(),
   clusterCommand(),
 ])
   program.addCommand(command)

@@ -1,9 +1,10 @@
 /** `troupe actor ls|show`: actors as the log knows them, with no node asked; `actor tree` asks the nodes, `actor start|restart|reset|destroy` orders. */
-import { type Address, createSystem, readClusterTree, realClock, splitAddress, storedKeys } from '@troupe/core'
+import { type Address, readClusterTree, realClock, splitAddress, storedKeys } from '@troupe/core'
 import { type Activation, type ActorState, decodeRecord, SealReader } from '@troupe/core/replay'
 import { Command } from 'commander'
 import { clusterText } from '../cluster-text.ts'
 import { type OpenLog, withLog } from '../open-log.ts'
+import { operatorSystem } from '../operator-system.ts'
 import { type ReadOptions, readOptions } from '../options.ts'
 import { API_VERSION, answer, envelope, print, table, timeText } from '../output.ts'
 import { EXIT, Problem } from '../problem.ts'
@@ -62,9 +63,7 @@ function order(
 ): Promise<void> {
   return withLog(options, async ({ connection }) => {
     const address = addressIn(text)
-    // The log closes the connection.
-    const backend = { kind: 'nats', connect: async () => ({ ...connection, close: async () => {} }) } as const
-    await using system = await createSystem({ backend })
+    await using system = await operatorSystem(connection)
     const why = reason === undefined ? {} : { reason }
     if (kind === 'destroy') await system.destroy({ address }, { ...why, erase: erase === true })
     else await system[kind]({ address }, why)
