@@ -102,20 +102,6 @@ export const PLACEMENT_PLANTS: Plants = {
     nodes: 3,
   }),
 
-  'a checkpoint names nobody': () => ({
-    undo: replace(
-      ShardProgress.prototype,
-      'last',
-      (real) =>
-        function (this: ShardProgress) {
-          const checkpoint = real.call(this)
-          return checkpoint && { ...checkpoint, open: [] }
-        },
-    ),
-    faults: { events: MANY_WAVES },
-    nodes: 3,
-  }),
-
   'a checkpoint lies ahead of what was written': () => ({
     undo: replace(
       ShardProgress.prototype,
