@@ -307,3 +307,15 @@ test('turn/9: an ask that ended its process three times is refused', async () =>
   await next.quiet()
   expect(other.outcome).toBe(1)
 })
+
+test('turn/9: what was applied is no suspect, however often it is asked again after a move', async () => {
+  const here = await world()
+  const ask = { command: { client: 'c', n: 1, settled: 0 } }
+  for (let epoch = 1; epoch <= 6; epoch++) {
+    const actor = await stage(here, epoch)
+    const told = actor.ask({ type: 'add', n: 1 }, ask)
+    await actor.quiet()
+    expect(told.outcome).toBe(1)
+    actor.resident.stop()
+  }
+})

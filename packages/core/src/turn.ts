@@ -23,7 +23,7 @@
 import { ActorJournal, type Entry } from './actor-journal.ts'
 import { Alarm } from './alarm.ts'
 import { type Asker, Askers, type Route } from './askers.ts'
-import { ATTEMPTS, nameOf, poison } from './attempts.ts'
+import { ATTEMPTS, isSuspected, nameOf, poison } from './attempts.ts'
 import type { ListedActor } from './cluster-tree.ts'
 import type { Json } from './codec.ts'
 import { type Burial, refusedLetters, unreadableLetter } from './dead-letter.ts'
@@ -353,12 +353,12 @@ export class Resident {
     return true
   }
 
-  /** See 9. Looks change nothing and are not suspected. */
+  /** See 9. */
   async #tryFirst(): Promise<boolean> {
     const received = this.#mailbox.takeUser()
     if (received === undefined) return true
     const group = newGroup()
-    if (received.envelope.kind === 'event') {
+    if (isSuspected(received.envelope, this.#settlement)) {
       this.#suspect = false
       const message = nameOf(received.envelope)
       const before = this.#settlement.attempt
