@@ -3,14 +3,16 @@
  */
 import type { AnyActorLogic } from 'xstate'
 import type { ActorDef } from '../actor.ts'
+import type { ListedDeadLetter } from '../dead-letter.ts'
 import { TroupeError, toWire } from '../errors.ts'
 import type { AnyProtocol } from '../protocol.ts'
+import { redriven } from '../redrive.ts'
 import type { Ref } from '../ref.ts'
 import type { AskOptions, Cause } from '../runtime.ts'
 import type { Order } from '../supervision.ts'
 import type { Addressed, System } from '../system.ts'
 import type { Call, Ledger } from './ledger.ts'
-import type { Delivery } from './letters.ts'
+import { type Delivery, idOf } from './letters.ts'
 import type { SimProcess } from './process.ts'
 
 export interface SimClient {
@@ -22,6 +24,8 @@ export interface SimClient {
   get<P extends AnyProtocol, L extends AnyActorLogic>(actor: ActorDef<P, L>, key: string): Ref<P, L>
   /** What an operator orders; checked as calls are. */
   order(kind: Order['kind'], actor: Addressed, options?: { readonly timeoutMs?: number }): Promise<void>
+  /** What an operator has delivered again. */
+  redrive(letter: ListedDeadLetter): Promise<void>
   /** Uniform in [0, 1), from the seed. */
   random(): number
   sleep(ms: number): Promise<void>
@@ -92,6 +96,13 @@ export class TrackingClient implements SimClient {
         }
         return view
       },
+    }
+  }
+
+  /** Once it was told stored, the letter has to be in the mail. */
+  async redrive(letter: ListedDeadLetter): Promise<void> {
+    if (await this.system.redrive(letter)) {
+      this.#o.ledger.letters.redriven.add(idOf(redriven(letter).command, letter.to))
     }
   }
 

@@ -19,7 +19,8 @@
  *     clocks are as `ADMITTED_DRIFT` says.
  * 14. No error escapes into the process.
  * 15. A letter that is stored is applied once or is a dead letter, and the letters of one sender in their order; one whose
- *     delivery was told is stored.
+ *     delivery was told is stored. None is applied later than it allows, nor refused as expired before; no delivery is applied twice,
+ *     however often operators have it delivered again.
  * 16. A failure is answered by its spec; what has ended takes nothing until it is ordered to.
  * 17. A shard is taken from a member only when that has given it back or its lease has ended, and in a higher epoch; nobody opens
  *     one that its key has not given to him, and a member whose lease has ended does not come back.

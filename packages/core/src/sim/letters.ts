@@ -14,6 +14,7 @@ export interface StoredLetter {
   readonly client: string
   readonly n: number
   readonly key: string | undefined
+  readonly expiresAt: number | undefined
   readonly causation: string
   /** How many records the log had by then. */
   readonly records: number
@@ -34,6 +35,8 @@ export class Letters {
   /** By letter: why it is dead. */
   readonly dead = new Map<string, string>()
   readonly deliveries: Delivery[] = []
+  /** Letters that somebody was told to be stored in the place of dead ones. */
+  readonly redriven = new Set<string>()
   readonly #taken = new Set<string>()
   readonly #keys = new Set<string>()
 
@@ -85,7 +88,7 @@ function note(
 
 function asStored(content: ReceivedLetter['content'], to: Address, records: number): StoredLetter | undefined {
   if ('unreadable' in content || content.command === undefined) return undefined
-  const { command, key, cause } = content
+  const { command, key, cause, expiresAt } = content
   const { client, n } = command
-  return { id: idOf(command, to), to, client, n, key, causation: cause.causation, records }
+  return { id: idOf(command, to), to, client, n, key, expiresAt, causation: cause.causation, records }
 }

@@ -10,15 +10,20 @@ interface Taken {
 }
 
 export function checkMail(ledger: Ledger): void {
-  const { stored, planned, dead, deliveries } = ledger.letters
+  const { stored, planned, dead, deliveries, redriven } = ledger.letters
   const taken = takenBy(ledger)
   const newest = new Map<string, { readonly n: number; readonly at: Taken['at'] }>()
-  for (const { id, to, client, n, records } of stored.values()) {
+  const applied = new Map<string, number>()
+  for (const { id, to, client, n, records, expiresAt, causation } of stored.values()) {
     const [first, ...more] = taken.get(id) ?? []
     if (more.length > 0) ledger.report(15, `letter ${id} was taken ${more.length + 1} times`)
     if (first === undefined) continue
     if (first.at[0] < records) ledger.report(15, `letter ${id} was taken before it was stored`)
-    const { outcome } = first.step
+    const { outcome, at, error } = first.step
+    const late = expiresAt !== undefined && at > expiresAt
+    if (outcome === 'applied' && late) ledger.report(15, `letter ${id} was applied after it had expired`)
+    if (error?.code === 'LetterExpired' && !late) ledger.report(15, `letter ${id} was refused in time as expired`)
+    if (outcome === 'applied') applied.set(causation, (applied.get(causation) ?? 0) + 1)
     if (outcome === 'applied' && dead.has(id)) ledger.report(15, `letter ${id} is dead and was applied`)
     if (outcome !== 'applied' && !dead.has(id)) ledger.report(15, `letter ${id} was refused and is kept nowhere`)
     const before = newest.get(`${client} to ${to}`)
@@ -29,8 +34,12 @@ export function checkMail(ledger: Ledger): void {
   }
   for (const id of dead.keys()) if (!stored.has(id)) ledger.report(15, `the dead letter ${id} was never stored`)
   const known = new Set([...stored.values(), ...planned.values()].map(({ causation }) => causation))
+  for (const id of redriven)
+    if (!stored.has(id)) ledger.report(15, `the redriven letter ${id} was told stored and is not`)
   for (const { id, to, ended } of deliveries) {
     const there = known.has(`client:${id}`)
+    const times = applied.get(`client:${id}`) ?? 0
+    if (times > 1) ledger.report(15, `delivery ${id} to ${to} was applied ${times} times`)
     if (ended?.stored === true && !there) ledger.report(15, `delivery ${id} to ${to} was told stored and is not`)
     if (ended?.stored === false && ended.applied === 'no' && there) {
       ledger.report(15, `delivery ${id} to ${to} was told to have failed and is stored`)

@@ -1,5 +1,6 @@
 /**
- * Boxes: actors that get letters. Some refuse them, some fail over them, some end; operators bring them back. Their state is
+ * Boxes: actors that get letters. Some refuse them, some fail over them, some end; operators bring them back, and have dead
+ * letters delivered again. Some letters expire. Their state is
  * larger than an append carries, so each recovery folds a tail.
  */
 import { assign, forwardTo, setup } from 'xstate'
@@ -44,12 +45,28 @@ export const box = defineActor(says, {
 export async function mailSomething(client: SimClient): Promise<void> {
   const ref = client.get(box, `k${Math.floor(client.random() * BOXES)}`)
   const kind = client.random()
-  if (kind < 0.55) await sometimes(ref.deliver({ type: 'put', n: 1 + Math.floor(client.random() * 9) }))
-  else if (kind < 0.63) await sometimes(ref.deliver({ type: 'lock' }))
+  if (kind < 0.48) await sometimes(ref.deliver({ type: 'put', n: 1 + Math.floor(client.random() * 9) }))
+  else if (kind < 0.6) await sometimes(expiring(client))
+  else if (kind < 0.65) await sometimes(ref.deliver({ type: 'lock' }))
   else if (kind < 0.73) await sometimes(ref.deliver({ type: 'unlock' }, { delayMs: 200 }))
   else if (kind < 0.82) await sometimes(ref.deliver({ type: 'spill' }))
-  else if (kind < 0.9) await sometimes(ref.deliver({ type: 'tear' }))
+  else if (kind < 0.87) await sometimes(ref.deliver({ type: 'tear' }))
+  else if (kind < 0.92) await sometimes(redriveOne(client))
   else await sometimes(client.order(orderFrom(client.random()), ref, { timeoutMs: 2_000 }))
+}
+
+/** Some have no chance, some lie in time and are found too late. */
+function expiring(client: SimClient): Promise<void> {
+  const ref = client.get(box, `k${Math.floor(client.random() * BOXES)}`)
+  const delayMs = client.random() < 0.3 ? 200 : 0
+  return ref.deliver({ type: 'put', n: 1 }, { delayMs, expiresAfterMs: delayMs + 1 + client.random() ** 3 * 3_000 })
+}
+
+/** Any of the oldest few, so that several clients take the same one. */
+async function redriveOne(client: SimClient): Promise<void> {
+  const [letters, nth] = [client.system.deadLetters(box.protocol.type), Math.floor(client.random() * 3)]
+  let left = nth
+  for await (const letter of letters) if (left-- === 0) return client.redrive(letter)
 }
 
 /** Whatever has become of a box, an operator gets a new one. */

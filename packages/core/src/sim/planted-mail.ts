@@ -53,6 +53,39 @@ export const MAIL_PLANTS: Plants = {
     by: 9,
   }),
 
+  'a letter is applied however late it comes': () => ({
+    undo: replace(StepMaker.prototype, 'message', (real) => {
+      return function (this: StepMaker, event, cause, command, waited, remainingMs, letter) {
+        return real.call(this, event, cause, command, waited, remainingMs, letter && {})
+      }
+    }),
+    by: 15,
+  }),
+
+  'a dead letter is taken away and not delivered again': () => ({
+    wrap: (connection) =>
+      withMail(connection, (mail) => ({
+        store: async (subject, bytes, options) =>
+          isRedriven(options.id) ? { kind: 'stored', position: 1 } : mail.store(subject, bytes, options),
+      })),
+    by: 15,
+  }),
+
+  'a dead letter is delivered again twice, by two names': () => ({
+    wrap: (connection) =>
+      withMail(connection, (mail) => ({
+        store: async (subject, bytes, options) => {
+          const outcome = await mail.store(subject, bytes, options)
+          if (!isRedriven(options.id)) return outcome
+          const other = Buffer.from(bytes)
+          other.write('again', other.indexOf('redrive-'))
+          await mail.store(subject, other, { ...options, id: `again-${options.id}` })
+          return outcome
+        },
+      })),
+    by: 15,
+  }),
+
   'what has ended is fed on': () => ({
     undo: replace(Settlement.prototype, 'endedWith', () => () => undefined),
     by: 16,
@@ -135,6 +168,8 @@ const OFTEN_DEAD = { ...NO_EVENTS, kills: 6 }
 function isDead(subject: string): boolean {
   return subject.split('.')[2] === 'd'
 }
+
+const isRedriven = (id: string): boolean => id.startsWith('redrive-')
 
 /** The first letter of a message to a box, as it would be buried. */
 function deadCopyOf(

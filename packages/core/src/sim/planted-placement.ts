@@ -112,8 +112,8 @@ export const PLACEMENT_PLANTS: Plants = {
           return checkpoint && { ...checkpoint, position: checkpoint.position + 1_000 }
         },
     ),
-    faults: { events: { ...NO_EVENTS, kills: 8 } },
-    nodes: 3,
+    faults: { slow: 0.3, events: { ...NO_EVENTS, kills: 12, cuts: 4 } },
+    nodes: 2,
   }),
 
   'an older node takes a newer state for its own': () => onOlderNodes({ shown: (record) => ofVersion(record, 1) }),
