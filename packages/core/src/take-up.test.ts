@@ -36,7 +36,7 @@ async function advance(ms: number): Promise<void> {
   }
 }
 
-test('take-up/1: what was open when its owner wrote a checkpoint is taken up, though its records lie before that', async () => {
+test('take-up/1: what was open when its owner wrote a checkpoint is taken up, though its records lie before that; so is what began after it', async () => {
   clock = manualClock()
   const backend = memory()
   const join = async (node: string) => {
@@ -56,11 +56,16 @@ test('take-up/1: what was open when its owner wrote a checkpoint is taken up, th
   const named = await checkpointsOf(first)
   expect(named.flatMap(({ open }) => open).sort()).toEqual(keys.map((key) => `job/${key}`).sort())
   expect(Math.min(...named.map(({ position }) => position))).toBeGreaterThan(keys.length)
+  // And what begins after it.
+  const late = Array.from({ length: 24 }, (_, n) => `late${n}`)
+  for (const key of late) first.get(job, key).send({ type: 'begin' })
+  await advance(250)
+  expect(await checkpointsOf(first)).toEqual(named)
   await first.stop()
   running.clear()
   await join('second')
   await advance(6_000)
-  expect([...running.entries()].sort()).toEqual(keys.map((key) => [key, 'second']).sort())
+  expect([...running.entries()].sort()).toEqual([...keys, ...late].map((key) => [key, 'second']).sort())
 })
 
 async function checkpointsOf({ connection }: System): Promise<readonly Checkpoint[]> {

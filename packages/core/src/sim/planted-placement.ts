@@ -1,7 +1,6 @@
 /**
  * Bugs in who has which shard, and with which code: each takes one protection of placement away.
  */
-import { ShardProgress } from '../checkpoint.ts'
 import { hashOfBytes } from '../codec.ts'
 import type { Store, StoreChange } from '../ports.ts'
 import { logicHash, ShardHost } from '../shard-host.ts'
@@ -100,20 +99,6 @@ export const PLACEMENT_PLANTS: Plants = {
         get: async (key) => (isMember(key) ? undefined : store.get(key)),
       })),
     nodes: 3,
-  }),
-
-  'a checkpoint lies ahead of what was written': () => ({
-    undo: replace(
-      ShardProgress.prototype,
-      'last',
-      (real) =>
-        function (this: ShardProgress) {
-          const checkpoint = real.call(this)
-          return checkpoint && { ...checkpoint, position: checkpoint.position + 1_000 }
-        },
-    ),
-    faults: { slow: 0.3, events: { ...NO_EVENTS, kills: 12, cuts: 4 } },
-    nodes: 2,
   }),
 
   'an older node takes a newer state for its own': () => onOlderNodes({ shown: (record) => ofVersion(record, 1) }),
