@@ -58,6 +58,8 @@ const GIVEN_BACK = 4
 const TAKEN_MS = 200
 /** For the others to take what a node that leaves gives back; what is left then waits for the end of its member key. */
 const RESIGN_MS = 3_000
+/** For the keepers to show a member that has joined; it is ready all the same. */
+const SHOWN_MS = 2_000
 
 export class Membership {
   readonly #o: MembershipOptions
@@ -75,6 +77,7 @@ export class Membership {
   #settling: Promise<void> | undefined
   /** Called when the last shard was given back. */
   #emptied: (() => void) | undefined
+  #onView: (() => void) | undefined
   readonly #taken = new Map<ShardName, () => void>()
   #again = false
   /** All present members are known: before that, those still to come would look dead. */
@@ -136,16 +139,34 @@ export class Membership {
    */
   async join(): Promise<void> {
     const { bus, subjects } = this.#o
-    await Roster.checkNewcomer(this.#o)
-    await this.#lease.begin()
+    // Others pass shards on to a member that they see: it must be able to take them.
     this.#watches = [
       bus.subscribe(subjects.node('any', 'unheard'), ({ data }) => this.#unheard(shardIn(data))),
       await this.#o.store.watch('shard.>', (change) => this.#shardChanged(change)),
       await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
       await this.#o.store.watch('member.>', (change) => this.#roster.memberChanged(change) && void this.#settle()),
     ]
+    this.#roster.checkNewcomer(this.#o)
+    await this.#lease.begin()
+    this.#roster.admit(this.#lease.member)
     this.#informed = true
     await this.#settle()
+    await this.#shown()
+    await this.#settle()
+  }
+
+  /** Resolves once the view names this member, or has not for too long. */
+  async #shown(): Promise<void> {
+    if (this.view.members.some(({ id }) => id === this.id)) return
+    await new Promise<void>((resolve) => {
+      const late = this.#o.clock.after(SHOWN_MS, resolve)
+      this.#onView = () => {
+        if (!this.view.members.some(({ id }) => id === this.id)) return
+        late.cancel()
+        resolve()
+      }
+    })
+    this.#onView = undefined
   }
 
   /** Gives every shard back, then leaves the view. */
@@ -260,6 +281,7 @@ export class Membership {
     if (!this.#roster.viewChanged(change)) return
     // Whoever should have taken them may have left.
     for (const goOn of this.#taken.values()) goOn()
+    this.#onView?.()
     void this.#settle()
   }
 

@@ -13,7 +13,6 @@ import type { Store, StoreChange } from './ports.ts'
 
 /** A node that would join; as in `MembershipOptions`. */
 export interface Newcomer {
-  readonly store: Store
   readonly node: string
   readonly groups: { readonly [group: string]: unknown }
   readonly logics: { readonly [type: string]: string }
@@ -57,14 +56,10 @@ export class Roster {
    * Before anybody sees a newcomer: its share of the actors that the others serve must not be without a home.
    * @throws GroupTypesMissing
    */
-  static async checkNewcomer({ store, node, groups, logics, types, retires }: Newcomer): Promise<void> {
-    // One of its own: who ends after this list would stay in it.
-    const roster = new Roster(store)
-    const listed = await store.watch('member.>', (change) => roster.memberChanged(change))
-    listed.unsubscribe()
-    for (const group of Object.keys(groups).filter((name) => roster.#of(name).length > 0)) {
+  checkNewcomer({ node, groups, logics, types, retires }: Newcomer): void {
+    for (const group of Object.keys(groups).filter((name) => this.#of(name).length > 0)) {
       const lacking = Object.keys(types).filter((type) => types[type] === group && logics[type] === undefined)
-      const missing = lacking.filter((type) => !retires.includes(type) && roster.isServed(type, group))
+      const missing = lacking.filter((type) => !retires.includes(type) && this.isServed(type, group))
       if (missing.length === 0) continue
       throw new GroupTypesMissing(
         `node '${node}' would join group '${group}' without ${missing.join(', ')}, which all of its nodes serve: define them here ` +
@@ -110,8 +105,13 @@ export class Roster {
       return true
     }
     const member = memberIn(change.entry.value)
-    const known = member && this.#members.get(member.id)
-    if (member === undefined || (known !== undefined && sameMembers([known], [member]))) return false
+    return member !== undefined && this.admit(member)
+  }
+
+  /** False when it says nothing new. */
+  admit(member: Member): boolean {
+    const known = this.#members.get(member.id)
+    if (known !== undefined && sameMembers([known], [member])) return false
     this.#members.set(member.id, member)
     this.#served.clear()
     return true
