@@ -41,7 +41,7 @@ import { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
 import { TreeSeal } from './seal.ts'
 import type { OpenSend } from './settlement.ts'
-import { ShardMap } from './shard-map.ts'
+import type { ShardMap } from './shard-map.ts'
 import type { Activation, JournalRecord } from './step.ts'
 import { readLeft } from './take-up.ts'
 import { Resident } from './turn.ts'
@@ -49,7 +49,7 @@ import { isJson, jsonHeaders, packWire } from './wire.ts'
 
 export interface ShardHostOptions {
   readonly defs: ReadonlyMap<string, AnyActorDef>
-  readonly groups: { readonly [group: string]: number }
+  readonly shardMap: ShardMap
   readonly connection: Connection
   readonly subjects: Subjects
   readonly clock: Clock
@@ -110,7 +110,6 @@ export class ShardHost {
   /** By shard: why its scan failed last, as logged. */
   readonly #scanFailures = new Map<ShardName, string>()
   readonly #logicHashes = new Map<string, string>()
-  readonly #shardMap: ShardMap
   readonly #room: MailRoom
   readonly #residency: Residency
   readonly #handover: Handover
@@ -119,7 +118,6 @@ export class ShardHost {
 
   constructor(options: ShardHostOptions) {
     this.#o = options
-    this.#shardMap = new ShardMap((type) => options.defs.get(type)?.group ?? 'main', options.groups)
     for (const [type, def] of options.defs) this.#logicHashes.set(type, logicHash(def))
     const { connection, subjects, clock, entropy, onLog } = options
     this.#room = new MailRoom({
@@ -215,7 +213,7 @@ export class ShardHost {
   }
 
   shardOf(address: Address): ShardName {
-    return this.#shardMap.shardOf(address)
+    return this.#o.shardMap.shardOf(address)
   }
 
   holds(address: Address): boolean {

@@ -7,7 +7,7 @@
 import type { AnyActorLogic } from 'xstate'
 import { activationFacts } from './activation-facts.ts'
 import type { ActorDef, AnyActorDef } from './actor.ts'
-import { type Address, addressOf, type ShardName, Subjects, splitAddress } from './address.ts'
+import { type Address, addressOf, type ShardName, Subjects } from './address.ts'
 import { Asker } from './asker.ts'
 import { checkOptions, definitionsByType } from './check-options.ts'
 import { realClock } from './clock.ts'
@@ -251,8 +251,7 @@ class RunningSystem implements System {
   readonly #deliveries: Deliveries
   readonly #host: ShardHost
   readonly #shared = new SharedParts()
-  #record: NamespaceRecord
-  #shardMap: ShardMap
+  readonly #shardMap: ShardMap
   readonly #activation: Activation
   #service: Subscription | undefined
   readonly #idRoot: string
@@ -266,8 +265,7 @@ class RunningSystem implements System {
     this.#parts = parts
     this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
-    this.#record = record
-    this.#shardMap = shardMapOf(record)
+    this.#shardMap = new ShardMap({ record, read: () => readNamespace(connection.store), clock })
     this.node = node
     this.connection = connection
     this.#subjects = new Subjects(connection.namespace)
@@ -283,7 +281,7 @@ class RunningSystem implements System {
       onOpened: (isThere) => this.#asker.wake(isThere),
     })
     this.#asker = new Asker(this.#transport, clock, entropy)
-    const shardOf = (address: Address) => this.#knownShardOf(address)
+    const shardOf = (address: Address) => this.#shardMap.servedShardOf(address)
     this.#outbox = new Outbox({ mail, clock, subjects: this.#subjects, shardOf })
     this.#deliveries = new Deliveries(this.#outbox, bus, clock, entropy)
     this.runtime = {
@@ -307,7 +305,7 @@ class RunningSystem implements System {
     }
     this.#host = new ShardHost({
       defs,
-      groups: record.groups,
+      shardMap: this.#shardMap,
       connection,
       subjects: this.#subjects,
       clock,
@@ -520,23 +518,13 @@ class RunningSystem implements System {
     })
   }
 
-  /** Mail must not lie where nobody will ever look: undefined for a type that no node has served yet. */
-  async #knownShardOf(address: Address): Promise<ShardName | undefined> {
-    const { type } = splitAddress(address)
-    if (this.#record.types[type] === undefined) {
-      this.#record = (await readNamespace(this.connection.store)) ?? this.#record
-      this.#shardMap = shardMapOf(this.#record)
-    }
-    return this.#record.types[type] === undefined ? undefined : this.#shardOf(address)
-  }
-
   #shardOf(address: Address): ShardName {
     return this.#shardMap.shardOf(address)
   }
 
   async locate(address: Address): Promise<{ readonly shard: ShardName; readonly node: string | undefined }> {
     this.#checkRunning()
-    const shard = this.#shardOf(address)
+    const shard = (await this.#shardMap.servedShardOf(address)) ?? this.#shardOf(address)
     const entry = await this.connection.store.get(`shard.${shard}`)
     const key: unknown = entry === undefined ? undefined : JSON.parse(new TextDecoder().decode(entry.value))
     const owner = typeof key === 'object' && key !== null && 'owner' in key ? String(key.owner) : ''
@@ -585,8 +573,4 @@ class RunningSystem implements System {
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain()
   }
-}
-
-function shardMapOf({ types, groups }: NamespaceRecord): ShardMap {
-  return new ShardMap((type) => types[type] ?? 'main', groups)
 }
