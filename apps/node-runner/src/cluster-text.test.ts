@@ -12,6 +12,7 @@ test('nodes, shards, actors and children, each below the other', () => {
     children: [
       { path: '/press:1', src: 'press', status: 'active', value: 'down' },
       { path: '/press:1/stamp:2', src: 'work', status: 'active', effect: 'metal.stamp' },
+      { path: '/0.(machine).left.on:3', src: 'hold', status: 'active', effect: 'metal.hold' },
     ],
   } as const
   const quiet = {
@@ -33,6 +34,7 @@ test('nodes, shards, actors and children, each below the other', () => {
     '    line/a  active {"left":"on","right":"off"}, step 4, 1 failure lately',
     '      press:1  active down',
     '        stamp:2 (work)  active  effect metal.stamp',
+    '      hold in left.on  active  effect metal.hold',
     '  main-10',
     '    line/b  quarantined, step 4',
     '  … 3 more',

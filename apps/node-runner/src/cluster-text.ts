@@ -21,8 +21,14 @@ function childText({ path, src, status, value, effect }: ListedChild): string {
   const steps = path.split('/').slice(1)
   const name = steps.at(-1) ?? path
   const work = effect === undefined ? '' : `  effect ${effect}`
-  const from = name.startsWith(`${src}:`) ? '' : ` (${src})`
-  return `    ${'  '.repeat(steps.length)}${name}${from}  ${status}${valueText(value)}${work}`
+  return `    ${'  '.repeat(steps.length)}${childName(name, src)}  ${status}${valueText(value)}${work}`
+}
+
+/** An invocation without an id is called `0.(machine).some.state` by XState: then what is invoked tells more than its name. */
+function childName(name: string, src: string): string {
+  const state = /^\d+\.[^.]+\.(.+):\d+$/.exec(name)?.[1]
+  if (state !== undefined) return `${src} in ${state}`
+  return name.startsWith(`${src}:`) ? name : `${name} (${src})`
 }
 
 function valueText(value: unknown): string {
