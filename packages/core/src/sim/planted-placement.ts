@@ -98,6 +98,7 @@ export const PLACEMENT_PLANTS: Plants = {
       withStore(connection, (store) => ({
         get: async (key) => (isMember(key) ? undefined : store.get(key)),
       })),
+    faults: { events: OFTEN_CUT },
     nodes: 3,
   }),
 
@@ -108,6 +109,7 @@ export const PLACEMENT_PLANTS: Plants = {
 
 const MANY_WAVES = { ...NO_EVENTS, waves: 4 }
 const OFTEN_AWAY = { ...NO_EVENTS, pauses: 3, partitions: 6 }
+const OFTEN_CUT = { ...NO_EVENTS, cuts: 16 }
 const OFTEN_ALONE = { ...NO_EVENTS, partitions: 16 }
 
 const isShard = (key: string): boolean => key.startsWith('shard.')
