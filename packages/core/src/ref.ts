@@ -11,7 +11,7 @@ import { ActorNotFound, fromWire, Timeout } from './errors.ts'
 import type { Bus, Clock, Journal, KeyStore, Subscription } from './ports.ts'
 import type { AnyProtocol, EventIn, EventOut, Reply } from './protocol.ts'
 import type { AskOptions, Cause } from './runtime.ts'
-import { unpackWire } from './wire.ts'
+import { isJson, unpackWire } from './wire.ts'
 
 type Has<S, K extends string> = S extends { readonly [T in K]: infer V } ? V : undefined
 
@@ -189,8 +189,8 @@ export class ActorRef {
   }
 
   on(type: string, listener: (event: object) => void): Subscription {
-    return this.#o.subscribe(this.#o.subjects.observation(this.address), ({ data }) => {
-      const body = unpackWire(data)
+    return this.#o.subscribe(this.#o.subjects.observation(this.address), ({ data, headers }) => {
+      const body = unpackWire(data, isJson(headers))
       if (typeof body !== 'object' || body === null || !('event' in body)) return
       const event = decode(dataIn(body.event, 'event'))
       if (typeof event === 'object' && event !== null && 'type' in event && event.type === type) listener(event)

@@ -417,7 +417,9 @@ export class ShardHost {
 
   #emit(address: Address, event: Json, step: string): void {
     const { bus } = this.#o.connection
-    if (bus.connected) bus.publish(this.#o.subjects.observation(address), packWire({ v: 1, event, step }))
+    if (!bus.connected) return
+    // In JSON: whoever watches from outside has no msgpack at hand.
+    bus.publish(this.#o.subjects.observation(address), packWire({ v: 1, event, step }, true), { headers: jsonHeaders })
   }
 
   /** To a stranger's mail for a journaled actor, at most once for a volatile one. False when this node stops first. */

@@ -1,9 +1,10 @@
 import { Svcm } from '@nats-io/services'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { assign, emit, setup } from 'xstate'
 import { z } from 'zod'
 import { createSystem, defineActor, protocol, type System } from '../index.ts'
-import { natsServer, type TestServer } from '../testing/index.ts'
+import { eventually, natsServer, type TestServer } from '../testing/index.ts'
 import { nats } from './index.ts'
 
 const says = protocol('counter', { events: { add: z.object({ by: z.number() }) }, replies: { add: z.number() } })
@@ -14,6 +15,21 @@ const counter = defineActor(says, {
   ),
 })
 
+const bellSays = protocol('bell', { events: { ring: z.object({}) }, emits: { rang: z.object({ times: z.number() }) } })
+const bell = defineActor(bellSays, {
+  logic: setup({ types: bellSays.types<{ times: number }>() }).createMachine({
+    context: { times: 0 },
+    on: {
+      ring: {
+        actions: [
+          assign({ times: ({ context }) => context.times + 1 }),
+          emit(({ context }) => ({ type: 'rang', times: context.times })),
+        ],
+      },
+    },
+  }),
+})
+
 let server: TestServer
 let system: System
 let stock: NatsConnection
@@ -21,7 +37,7 @@ let stock: NatsConnection
 beforeAll(async () => {
   server = await natsServer()
   system = await createSystem({
-    actors: [counter],
+    actors: [bell, counter],
     backend: nats({ servers: server.url, initialise: true }),
     node: 'here',
   })
@@ -38,7 +54,9 @@ test('the stock services client finds the node, reads what it is and how it fare
   const client = new Svcm(stock as unknown as ConstructorParameters<typeof Svcm>[0]).client()
   const infos = []
   for await (const info of await client.info('troupe-node')) infos.push(info)
-  expect(infos).toMatchObject([{ name: 'troupe-node', metadata: { node: 'here', durability: 'r1', types: 'counter' } }])
+  expect(infos).toMatchObject([
+    { name: 'troupe-node', metadata: { node: 'here', durability: 'r1', types: 'bell,counter' } },
+  ])
   const pings = []
   for await (const ping of await client.ping('troupe-node')) pings.push(ping.id)
   expect(pings).toEqual([infos[0]?.id])
@@ -67,6 +85,21 @@ test('a stock client locates an actor and talks to it in JSON', async () => {
     error: { code: 'InvalidEvent', applied: 'no' },
   })
   expect((await ask({ kind: 'view' })).json()).toMatchObject({ ok: true, value: { context: { count: 4 } } })
+})
+
+test('a stock client watches what an actor emits, in JSON', async () => {
+  const seen: unknown[] = []
+  const watching = stock.subscribe('tr.default.o.bell.*', {
+    callback: (_error, message) => void seen.push(message.json()),
+  })
+  await stock.flush()
+  for (let i = 0; i < 2; i++) await system.get(bell, 'a').ask({ type: 'ring' })
+  await eventually(() => seen.length === 2, { withinMs: 5_000 })
+  watching.unsubscribe()
+  expect(seen).toMatchObject([
+    { v: 1, event: { type: 'rang', times: 1 }, step: expect.stringMatching(/^bell\/a#/) },
+    { v: 1, event: { type: 'rang', times: 2 } },
+  ])
 })
 
 test('an answer never goes anywhere but to an inbox', async () => {
