@@ -29,7 +29,7 @@ import { type Address, splitAddress } from '../address.ts'
 import type { EffectContext } from '../effect.ts'
 import type { BusMessage, MailEntry } from '../ports.ts'
 import { decodeRecord, type JournalRecord, type Step, stepId } from '../step.ts'
-import { unpackWire } from '../wire.ts'
+import { isJson, unpackWire } from '../wire.ts'
 import type { Witness } from './backend.ts'
 import { idOf, Letters } from './letters.ts'
 import { PlacementCheck } from './placement-check.ts'
@@ -158,11 +158,11 @@ export class Ledger implements Witness {
   }
 
   published(process: SimProcess, { subject, data, headers }: BusMessage): void {
-    if (headers !== undefined) return // for stock clients
     const kind = subject.split('.')[2]
-    if (subject.startsWith('_INBOX.')) this.#leaves(process, 'an answer', field(bodyOf(data), 'step'))
-    else if (kind === 'o') this.#leaves(process, 'an emit', field(bodyOf(data), 'step'))
-    else if (kind === 'i') this.#leaves(process, 'a send', field(field(bodyOf(data), 'cause'), 'causation'))
+    const body = bodyOf(data, isJson(headers))
+    if (subject.startsWith('_INBOX.')) this.#leaves(process, 'an answer', field(body, 'step'))
+    else if (kind === 'o') this.#leaves(process, 'an emit', field(body, 'step'))
+    else if (kind === 'i') this.#leaves(process, 'a send', field(field(body, 'cause'), 'causation'))
   }
 
   #leaves(process: SimProcess, what: string, step: unknown): void {
@@ -219,9 +219,9 @@ export class Ledger implements Witness {
   }
 }
 
-function bodyOf(data: Uint8Array): unknown {
+function bodyOf(data: Uint8Array, asJson: boolean): unknown {
   try {
-    return unpackWire(data)
+    return unpackWire(data, asJson)
   } catch {
     return undefined
   }
