@@ -43,13 +43,16 @@ export function leastLoaded(members: Iterable<Member>, now: number): Member | un
 
 const load = ({ calls, inFlight, slots }: Member): number => Math.max(calls.size, inFlight) / slots
 
+/** The goodbye of a worker that was told to end; of one whose process died, its pool says why. */
+const ASKED_TO_STOP = 'asked to stop'
+
 export interface MembersListener {
   /** A slot may be free. */
   onRoom(): void
   /** It may have missed something, as may we. */
   onHello(member: Member): void
-  /** The worker takes no call any more; what was running there has ended with it. */
-  onGone(member: Member, reason: string): void
+  /** The worker takes no call any more; what was running there has ended with it. `how`: whether it was asked to end. */
+  onGone(member: Member, reason: string, how: 'in order' | 'dead'): void
 }
 
 export class Members {
@@ -85,10 +88,10 @@ export class Members {
     if (bus.connected) bus.publish(subjects.pool(this.#pool, 'hello'), packWire({ v: 1 }))
   }
 
-  drop(member: Member, reason: string): void {
+  drop(member: Member, reason: string, how: 'in order' | 'dead' = 'dead'): void {
     if (this.#members.get(member.worker) !== member) return
     this.#members.delete(member.worker)
-    this.#listener.onGone(member, reason)
+    this.#listener.onGone(member, reason, how)
   }
 
   close(): void {
@@ -102,7 +105,7 @@ export class Members {
     if (message === undefined) return
     const known = this.#members.get(message.worker)
     if (message.kind === 'goodbye') {
-      if (known?.nonce === message.nonce) this.drop(known, message.reason)
+      if (known?.nonce === message.nonce) this.drop(known, message.reason, message.reason === ASKED_TO_STOP ? 'in order' : 'dead')
     } else if (known?.nonce === message.nonce) this.#update(known, message)
     else if (message.kind === 'hello' || message.state === 'running') {
       if (known !== undefined) this.drop(known, 'another worker has its name')

@@ -63,9 +63,10 @@ export class PoolView implements Shared {
       onHello: (member) => {
         for (const call of member.calls) this.#repeat(call)
       },
-      onGone: (member, reason) => {
+      onGone: (member, reason, how) => {
         for (const call of [...member.calls]) {
-          call.deaths += 1
+          // Whoever was asked to end was not killed by what it ran: a pool that moves to another node asks its workers.
+          if (how === 'dead') call.deaths += 1
           this.#release(call)
           this.#again(call, `worker '${member.worker}' ended: ${reason}`)
         }
