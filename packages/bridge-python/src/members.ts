@@ -105,7 +105,8 @@ export class Members {
     if (message === undefined) return
     const known = this.#members.get(message.worker)
     if (message.kind === 'goodbye') {
-      if (known?.nonce === message.nonce) this.drop(known, message.reason, message.reason === ASKED_TO_STOP ? 'in order' : 'dead')
+      if (known?.nonce === message.nonce)
+        this.drop(known, message.reason, message.reason === ASKED_TO_STOP ? 'in order' : 'dead')
     } else if (known?.nonce === message.nonce) this.#update(known, message)
     else if (message.kind === 'hello' || message.state === 'running') {
       if (known !== undefined) this.drop(known, 'another worker has its name')
