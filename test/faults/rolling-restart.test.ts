@@ -5,7 +5,7 @@ import { Load } from './load.ts'
 const NODES = ['a', 'b', 'c']
 const KEYS = Array.from({ length: 12 }, (_, n) => `k${n}`)
 /** A message that got lost on the way is sent again after so long: no call of a planned restart may wait for that. */
-const SILENCE_MS = 1_000
+const SILENCE_MS = 500
 
 test('a rolling restart of three nodes under load: no call fails, and a shard that moves is soon served again', async () => {
   await using cluster = await Cluster.start(NODES)

@@ -4,8 +4,9 @@
  * 1. Every actor of the shard whose newest record lies at or below `position` has nothing open but those named, and those for whose
  *    timers a wake-up is stored.
  * 2. An append whose end is not known holds the position back: it may be stored at any place behind what was known when it began.
- * 3. It is a lower bound: an old one costs reading, never a forgotten intent. Written by compare-and-set on the shard key, so only
- *    the owner moves it.
+ * 3. Written by compare-and-set on the shard key, so only the owner moves it. It makes a takeover quick; what slips past it (an append of
+ *    an earlier owner that arrives late, a record that could not be read, a journal restored from a backup) is found by the
+ *    second look of the next owner, which reads the newest record of every actor.
  */
 import type { Address } from './address.ts'
 import type { Fate } from './append.ts'

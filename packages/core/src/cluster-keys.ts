@@ -23,8 +23,12 @@ export function keyBytes(value: Member | View | ShardKey): Uint8Array {
 }
 
 function parsed(bytes: Uint8Array): { readonly [name: string]: unknown } {
-  const value: unknown = JSON.parse(decoder.decode(bytes))
-  return typeof value === 'object' && value !== null ? { ...value } : {}
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes))
+    return typeof value === 'object' && value !== null ? { ...value } : {}
+  } catch {
+    return {}
+  }
 }
 
 function memberOf({ id, node, groups, logics }: { readonly [name: string]: unknown }): Member | undefined {

@@ -15,11 +15,15 @@ test('a type that some nodes of its group do not know yet is asked again until t
   await using upgraded = await createSystem({ actors: [cart, stock], backend, node: 'upgraded' })
   const keys = Array.from({ length: 16 }, (_, n) => `k${n}`)
   const asks = keys.map((key) => upgraded.get(stock, key).ask({ type: 'add' }, { timeoutMs: 20_000 }))
+  // Letters wait too: they would bring some of its actors to life.
+  for (const key of keys) await upgraded.get(stock, `mail-${key}`).deliver({ type: 'add' })
   const early = keys.map((key) => upgraded.get(stock, key).ask({ type: 'add' }, { timeoutMs: 300 }))
   for (const ask of await Promise.allSettled(early)) {
     expect(ask).toMatchObject({ status: 'rejected', reason: { code: 'Timeout', message: /TypeNot(Yet)?Served/ } })
   }
   expect(await upgraded.get(cart, 'k').ask({ type: 'add' })).toBe(1)
+  const living = (await upgraded.actors()).nodes.flatMap(({ actors }) => actors.map(({ actor }) => actor))
+  expect(living.filter((actor) => actor.startsWith('stock/'))).toEqual([])
   await old.drain()
   expect(await Promise.all(asks)).toEqual(keys.map(() => 1))
 })

@@ -515,3 +515,81 @@ test('place: nodes that leave together do not wait for each other to take their 
   expect(left).toBe(3)
   expect(nodes.map(({ open }) => open.size)).toEqual([0, 0, 0])
 })
+
+const MANY = { groups: { main: 128 } }
+
+test('place/1: a claim that fails makes no other shard open twice', async () => {
+  const { clock, store, join } = await cluster()
+  let failing = true
+  const opened: ShardName[] = []
+  const slowly = () => new Promise<void>((resolve) => void clock.after(400, resolve))
+  const create: Store['create'] = async (key, ...rest) => {
+    if (key.startsWith('shard.')) await slowly()
+    if (key.startsWith('shard.') && failing) {
+      failing = false
+      throw new Error('no acknowledgement')
+    }
+    return store.create(key, ...rest)
+  }
+  const a = join('a', { create }, { ...MANY, onOpen: (shard) => void opened.push(shard) })
+  await advance(clock, 6_000)
+  expect(failing).toBe(false)
+  expect(opened).toHaveLength(128)
+  expect(new Set(opened).size).toBe(128)
+  a.membership.abandon()
+})
+
+test('place: shards do not go to a newcomer that has died, and its end is seen while they are passed on', async () => {
+  const { clock, store, join } = await cluster()
+  const a = join('a', {}, MANY)
+  await advance(clock, 500)
+  const never = () => new Promise<never>(() => {})
+  const b = join(
+    'b',
+    {
+      create: (key, ...rest) => (key.startsWith('shard.') ? never() : store.create(key, ...rest)),
+      update: (key, ...rest) => (key.startsWith('shard.') ? never() : store.update(key, ...rest)),
+    },
+    MANY,
+  )
+  await advance(clock, 300)
+  b.membership.abandon()
+  const key = `member.${b.membership.id}`
+  await store.delete(key, (await store.get(key))?.revision ?? 0)
+  await advance(clock, 500)
+  expect(a.membership.view.members).toHaveLength(1)
+  expect(a.open.size).toBe(128)
+})
+
+test('place: a node leaves in order though its last placement has failed', async () => {
+  const { clock, store, join } = await cluster()
+  let failing = true
+  const create: Store['create'] = async (key, ...rest) => {
+    if (failing && key === 'shard.main-6') throw new Error('no leader now')
+    return store.create(key, ...rest)
+  }
+  const a = join('a', { create })
+  await advance(clock, 100)
+  failing = false
+  let left = false
+  void a.membership.leave().then(() => {
+    left = true
+  })
+  await advance(clock, 1_000)
+  expect([left, a.open.size]).toEqual([true, 0])
+  expect(await store.get(`member.${a.membership.id}`)).toBeUndefined()
+})
+
+test('place: what cannot be read on the subjects of all nodes, or in the store, harms nobody', async () => {
+  const { clock, store, bus, join } = await cluster()
+  const a = join('a')
+  await advance(clock, 200)
+  const garbage = Buffer.from('no JSON {')
+  bus.publish(UNHEARD, garbage)
+  await store.create('member.garbage', garbage)
+  await store.create('shard.other-1', garbage)
+  const view = await store.get('view')
+  await store.update('view', garbage, view?.revision ?? 0)
+  await advance(clock, 1_000)
+  expect(a.open.size).toBe(SHARDS)
+})

@@ -144,7 +144,7 @@ export class Membership {
       bus.subscribe(subjects.node('any', 'unheard'), ({ data }) => this.#unheard(shardIn(data))),
       await this.#o.store.watch('shard.>', (change) => this.#shardChanged(change)),
       await this.#o.store.watch('view', (change) => this.#viewChanged(change)),
-      await this.#o.store.watch('member.>', (change) => this.#roster.memberChanged(change) && void this.#settle()),
+      await this.#o.store.watch('member.>', (change) => this.#memberChanged(change)),
     ]
     this.#roster.checkNewcomer(this.#o)
     await this.#lease.begin()
@@ -175,7 +175,8 @@ export class Membership {
     if (this.#leaving) return
     await this.#resign()
     this.#leaving = true
-    await this.#claims
+    // What fails there is told where it is tried again.
+    await this.#claims.catch(() => undefined)
     await Promise.all([...this.#open].map((shard) => this.#giveBack(shard)))
     this.#stopListening()
     await this.#lease.end()
@@ -215,7 +216,7 @@ export class Membership {
     this.#witness.stop()
   }
 
-  /** An actor of this shard has another writer: read the key again before anything more is admitted. */
+  /** An actor of this shard has another writer: the key says whether the whole shard has. Appends are fenced meanwhile, looks are not. */
   async doubt(shard: ShardName): Promise<void> {
     try {
       const entry = await this.#o.store.get(`shard.${shard}`)
@@ -276,6 +277,13 @@ export class Membership {
   }
 
   // ── What the store tells ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #memberChanged(change: StoreChange): void {
+    if (!this.#roster.memberChanged(change)) return
+    // Who has gone must leave the view though shards are being passed on, perhaps to the one who has gone.
+    if (this.#settling !== undefined) void this.#roster.keepView(this.id).catch(() => undefined)
+    void this.#settle()
+  }
 
   #viewChanged(change: StoreChange): void {
     if (!this.#roster.viewChanged(change)) return
@@ -348,7 +356,8 @@ export class Membership {
       const held = this.#shards.get(shard)?.key.owner ?? ''
       if (held === '' || held === this.id || !alive.has(held)) claims.push(() => this.#claim(shard))
     }
-    await Promise.all([inParallel(given, GIVEN_BACK), inParallel(claims, CLAIMS)])
+    const ended = await Promise.allSettled([inParallel(given, GIVEN_BACK), inParallel(claims, CLAIMS)])
+    for (const work of ended) if (work.status === 'rejected') throw work.reason
   }
 
   /** Some milliseconds of hashing, once per view: shards that change hands wait for this run. */
@@ -367,6 +376,8 @@ export class Membership {
   }
 
   async #claim(shard: ShardName): Promise<void> {
+    // Planned by a run that has failed since, and done by another.
+    if (this.#open.has(shard) || this.#busy.has(shard)) return
     this.#busy.add(shard)
     try {
       const { id } = this
@@ -397,8 +408,11 @@ export class Membership {
 
   /** Gives a shard back and waits until it is taken. */
   async #pass(shard: ShardName): Promise<void> {
+    const owner = this.#wanted(this.#roster.view).get(shard)
+    // The one for whom it was planned may be gone since.
+    if (owner === this.id && this.#open.has(shard)) return
     // When all leave, nobody takes it.
-    if (!this.#wanted(this.#roster.view).has(shard)) return this.#giveBack(shard)
+    if (owner === undefined) return this.#giveBack(shard)
     const { promise: taken, resolve } = Promise.withResolvers<void>()
     this.#taken.set(shard, resolve)
     try {
@@ -429,10 +443,12 @@ export class Membership {
   }
 }
 
+/** One that fails ends its lane; all others come to their end before it is told. */
 async function inParallel(work: readonly (() => Promise<void>)[], width: number): Promise<void> {
   const queue = [...work]
   const lane = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next()
   }
-  await Promise.all(Array.from({ length: Math.min(width, queue.length) }, lane))
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(width, queue.length) }, lane))
+  for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason
 }

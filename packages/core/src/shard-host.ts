@@ -169,7 +169,8 @@ export class ShardHost {
     this.#shards.set(shard, opened)
     if (bus.connected) bus.publish(subjects.node('any', 'opened'), Buffer.from(JSON.stringify({ shard })))
     void this.#takeUp(shard, 'first')
-    // What is read may lag behind what the last owner wrote, and that one may still be writing: what is not seen now is seen then.
+    // What is read may lag behind what the last owner wrote, and that one may still be writing: what is not seen now is seen then,
+    // whatever the checkpoint says.
     this.#o.clock.after(SECOND_LOOK_MS, () => this.#shards.get(shard) === opened && void this.#takeUp(shard, 'second'))
   }
 
@@ -236,7 +237,9 @@ export class ShardHost {
     const open = this.#shards.get(shard)
     if (open === undefined) return
     const { journal } = connection
-    const { checkpoint, progress } = open
+    const { progress } = open
+    // The first one is to be quick. The second leaves nothing to what somebody has once written down.
+    const checkpoint = look === 'first' ? open.checkpoint : undefined
     const onUnreadable = (subject: string, error: unknown) =>
       onLog('a record cannot be read; its actor is not taken up', { subject, error: String(error) })
     try {
@@ -462,7 +465,8 @@ export class ShardHost {
 
   /** Mail or a wake-up: the actor is needed. */
   #wake(address: Address): Resident | undefined {
-    if (!this.#o.valid() || !this.#o.defs.has(splitAddress(address).type)) return undefined
+    const { type } = splitAddress(address)
+    if (!this.#o.valid() || !this.#o.defs.has(type) || !this.#o.isServed(type)) return undefined
     return this.#resident(address, { correlation: `mail:${address}`, causation: `mail:${address}` })
   }
 

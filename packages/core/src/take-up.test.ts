@@ -36,7 +36,8 @@ async function advance(ms: number): Promise<void> {
   }
 }
 
-test('take-up/1: what was open when its owner wrote a checkpoint is taken up, though its records lie before that; so is what began after it', async () => {
+/** Joins one world again and again. */
+function world() {
   clock = manualClock()
   const backend = memory()
   const join = async (node: string) => {
@@ -46,6 +47,11 @@ test('take-up/1: what was open when its owner wrote a checkpoint is taken up, th
     systems.push(system)
     return system
   }
+  return { backend, join }
+}
+
+test('take-up/1: what was open when its owner wrote a checkpoint is taken up, though its records lie before that; so is what began after it', async () => {
+  const { join } = world()
   const first = await join('first')
   const keys = Array.from({ length: 24 }, (_, n) => `k${n}`)
   for (const key of keys) first.get(job, key).send({ type: 'begin' })
@@ -66,6 +72,26 @@ test('take-up/1: what was open when its owner wrote a checkpoint is taken up, th
   await join('second')
   await advance(6_000)
   expect([...running.entries()].sort()).toEqual([...keys, ...late].map((key) => [key, 'second']).sort())
+})
+
+test('take-up/1: what slips past a checkpoint, as a record that arrived late, is found by the second look', async () => {
+  const { join } = world()
+  const first = await join('first')
+  first.get(job, 'late').send({ type: 'begin' })
+  await advance(1_000)
+  const { store } = first.connection
+  for (let n = 0; n < 8; n++) {
+    const entry = await store.get(`shard.main-${n}`)
+    const key = { ...JSON.parse(Buffer.from(entry?.value ?? []).toString()), checkpoint: { position: 1_000, open: [] } }
+    await store.update(`shard.main-${n}`, Buffer.from(JSON.stringify(key)), entry?.revision ?? 0)
+  }
+  await first.stop()
+  running.clear()
+  await join('second')
+  await advance(6_000)
+  expect(running.size).toBe(0)
+  await advance(10_000)
+  expect(running.get('late')).toBe('second')
 })
 
 async function checkpointsOf({ connection }: System): Promise<readonly Checkpoint[]> {

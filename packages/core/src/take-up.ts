@@ -1,5 +1,5 @@
 /**
- * What the earlier owners of a shard left open: read from its checkpoint on, or from the newest record of every actor.
+ * What the earlier owners of a shard left open: read from its checkpoint on, or without one from the newest record of every actor.
  *
  * 1. No actor is left out that has something open, except where a stored wake-up will wake it.
  * 2. A record that cannot be read is its own actor's matter: the others of the shard must not sleep for it.

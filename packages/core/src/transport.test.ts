@@ -69,7 +69,7 @@ test('transport/3: a doubt is settled by whoever listens; of an actor that is he
 
 test('transport/4: shards that are opened within some milliseconds are told together; words that make no sense are not', async () => {
   const say = (word: string) => connection.bus.publish('tr.default.n.any.opened', Buffer.from(word))
-  for (const word of ['{"shard":"main-1"}', '{"shard":"main-3"}', '{}', '{"shard":7}']) say(word)
+  for (const word of ['no JSON {', '{"shard":"main-1"}', '{"shard":"main-3"}', '{}', '{"shard":7}']) say(word)
   await advance(0)
   await advance(10)
   expect(opened.map((isThere) => [isThere('a/1'), isThere('a/2')])).toEqual([[true, false]])
