@@ -1,0 +1,63 @@
+/**
+ * What a signature is, as data: the one form that TypeScript, Python and the bus share.
+ *
+ * 1. The hash covers everything that changes what a model is asked or what is accepted: all but the name.
+ * 2. Both languages hash the same bytes: JSON with sorted keys and without spaces (`test/golden/signatures.json`).
+ */
+import { createHash } from 'node:crypto'
+import type { FieldType } from './field-type.ts'
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+/** JSON Schema, draft 2020-12. */
+export type JsonSchema = { readonly [keyword: string]: Json }
+
+export interface SpecField {
+  readonly name: string
+  readonly io: 'input' | 'output'
+  readonly type: FieldType
+  /** Absent: DSPy's own, `${name}`. */
+  readonly desc?: string
+  /** Absent: DSPy's own, made of the name. */
+  readonly prefix?: string
+}
+
+export interface Spec {
+  readonly v: 1
+  /** For people. */
+  readonly name: string
+  readonly instructions: string
+  /** Inputs, then outputs, each in the order of the text. */
+  readonly fields: readonly SpecField[]
+  /** Of the custom types that the fields name, with everything they refer to. */
+  readonly defs: { readonly [name: string]: JsonSchema }
+  /** 32 hexadecimal digits: the first half of a SHA-256. */
+  readonly hash: string
+}
+
+/** DSPy's own, when nobody says better. */
+export function defaultInstructions(fields: readonly SpecField[]): string {
+  const names = (io: SpecField['io']) =>
+    fields
+      .filter((field) => field.io === io)
+      .map(({ name }) => `\`${name}\``)
+      .join(', ')
+  return `Given the fields ${names('input')}, produce the fields ${names('output')}.`
+}
+
+export function specOf(spec: Omit<Spec, 'hash' | 'v'>): Spec {
+  const { instructions, fields, defs } = spec
+  return { v: 1, ...spec, hash: hashOf({ v: 1, instructions, fields, defs }) }
+}
+
+function hashOf(value: object): string {
+  return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 32)
+}
+
+/** Keys by code point; undefined members are left out, as by `JSON.stringify`. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  members.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`
+}
