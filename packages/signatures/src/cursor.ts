@@ -61,10 +61,10 @@ export class Cursor {
     return to < 0 || to >= this.#end ? undefined : this.#text.slice(this.#at, to)
   }
 
-  /** What stands next, for a message. */
+  /** What stands next, for a message: a whole character, also one of two code units. */
   next(): string {
-    const next = this.peek()
-    return next === '' ? 'the end' : `'${next}'`
+    if (this.peek() === '') return 'the end'
+    return `'${String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0)}'`
   }
 }
 

@@ -36,6 +36,7 @@ export const MALFORMED = [
   ['q -> a: list[str] b', "field 'a': unexpected 'b' after the type"],
   ['q -> a: str]', "field 'a': unexpected ']' after the type"],
   ['q -> a: str # short', "field 'a': unexpected '#' after the type"],
+  ['q -> a: str 😀', "field 'a': unexpected '😀' after the type"],
   ["q -> a: 'str'", "field 'a': DSPy cannot read a quoted type"],
   ['q -> a: dspy.Image', "field 'a': DSPy would import 'dspy.Image'; pass the type in 'types'"],
   ['q -> a: Persn', "field 'a': unknown type 'Persn'; pass it in 'types'"],

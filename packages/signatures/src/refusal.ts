@@ -3,8 +3,6 @@
  *
  * A message says what was found and, where it is not plain, what to write instead.
  */
-import { LIMITS } from './field-type.ts'
-
 /** A text, or a definition, that is not a signature. */
 export class SignatureRefused extends Error {
   override readonly name = 'SignatureRefused'
@@ -46,14 +44,16 @@ export const MAX_DIGITS = 15
 
 export type Side = 'input' | 'output'
 
+/** Generic, so that `parse-type.ts` can spell each message as a type. */
 export const says = {
   tooLong: `a signature has at most ${MAX_CHARS} characters`,
   illFormed: 'the text has half a surrogate pair',
+  notLiteral: 'not a literal text; use dynamicSignature(...)',
   noArrow: "expected '->' between inputs and outputs",
   twoArrows: "more than one '->': DSPy counts them, also inside quotes",
-  noFields: (side: Side) => `no ${side} fields`,
-  noName: (next: string) => `expected a field name, found ${next}`,
-  inField: (name: string, message: string) => `field '${name}': ${message}`,
+  noFields: <S extends Side>(side: S) => `no ${side} fields` as const,
+  noName: <S extends string>(next: S) => `expected a field name, found ${next}` as const,
+  inField: <S extends string, M extends string>(name: S, message: M) => `field '${name}': ${message}` as const,
 
   default: 'DSPy drops defaults; leave it out',
   star: "DSPy loses fields at '*' and '/'",
@@ -61,43 +61,46 @@ export const says = {
   keyword: 'is a keyword of Python',
   taken: 'the name is taken by DSPy or pydantic',
   badName: "a name is a letter, then letters, digits and '_'",
-  twice: (side: Side) => `twice among the ${side}s`,
+  twice: <S extends Side>(side: S) => `twice among the ${side}s` as const,
   bothSides: 'is both an input and an output',
 
-  noType: (next: string) => `expected a type, found ${next}`,
-  afterType: (next: string) => `unexpected ${next} after the type`,
+  noType: <S extends string>(next: S) => `expected a type, found ${next}` as const,
+  afterType: <S extends string>(next: S) => `unexpected ${next} after the type` as const,
   quoted: 'DSPy cannot read a quoted type',
-  dotted: (name: string) => `DSPy would import '${name}'; pass the type in 'types'`,
-  unknown: (name: string, hint: string) => `unknown type '${name}'${hint}`,
+  dotted: <S extends string>(name: S) => `DSPy would import '${name}'; pass the type in 'types'` as const,
+  unknown: <S extends string, H extends string>(name: S, hint: H) => `unknown type '${name}'${hint}` as const,
   custom: "; pass it in 'types'",
-  meant: (name: string) => `; did you mean '${name}'?`,
+  meant: <S extends string>(name: S) => `; did you mean '${name}'?` as const,
   onlyNone: 'DSPy takes None for str; use Optional[...]',
-  needsArguments: (name: string) => `'${name}' needs type arguments`,
-  takesNone: (name: string) => `'${name}' takes no type arguments`,
-  arity: (name: string, wanted: string, given: number) => `'${name}' takes ${wanted}, not ${given}`,
+  needsArguments: <S extends string>(name: S) => `'${name}' needs type arguments` as const,
+  takesNone: <S extends string>(name: S) => `'${name}' takes no type arguments` as const,
+  arity: <S extends string, W extends string, N extends number>(name: S, wanted: W, given: N) =>
+    `'${name}' takes ${wanted}, not ${given}` as const,
   dictKey: 'the keys of a dict are str or int',
   setOf: 'a set holds str, int, float, bool or Literal',
   ellipsis: "'...' stands at the end of a tuple, after one type",
-  afterArgument: (next: string) => `expected ',' or ']', found ${next}`,
+  afterArgument: <S extends string>(next: S) => `expected ',' or ']', found ${next}` as const,
   tooMany: `more than ${MAX_ITEMS} in one list`,
   tooDeep: `types are nested more than ${MAX_DEPTH} deep`,
 
-  literalValue: (word: string) => `'${word}' in Literal is no quoted string, whole number, True, False or None`,
-  literalMissing: (next: string) => `expected a value in Literal, found ${next}`,
+  literalValue: <S extends string>(word: S) =>
+    `'${word}' in Literal is no quoted string, whole number, True, False or None` as const,
+  literalMissing: <S extends string>(next: S) => `expected a value in Literal, found ${next}` as const,
   negative: 'DSPy cannot read negative numbers',
   longNumber: `a number has at most ${MAX_DIGITS} digits`,
   openQuote: 'a string in Literal has no closing quote',
   stringChar: 'a string in Literal has no backslash, line break or NUL',
-  literalTwice: (value: string) => `${value} twice in Literal`,
+  literalTwice: <S extends string>(value: S) => `${value} twice in Literal` as const,
 
   annotated: 'Annotated takes a type and Field(...)',
   openField: "Field( has no closing ')'",
-  limitShape: (piece: string) => `Field takes limits such as ge=0, not '${piece}'`,
-  limitUnknown: (name: string) => `no limit '${name}'; there are ${LIMITS.join(', ')}`,
-  limitTwice: (name: string) => `limit '${name}' twice`,
-  limitKind: (name: string) => `limit '${name}' is not for this type`,
-  limitNumber: (value: string) => `'${value}' is no plain number such as 0 or 0.5`,
-  limitWhole: (name: string) => `limit '${name}' takes a whole number here`,
+  limitShape: <S extends string>(piece: S) => `Field takes limits such as ge=0, not '${piece}'` as const,
+  limitUnknown: <S extends string>(name: S) =>
+    `no limit '${name}'; there are ge, gt, le, lt, min_length, max_length` as const,
+  limitTwice: <S extends string>(name: S) => `limit '${name}' twice` as const,
+  limitKind: <S extends string>(name: S) => `limit '${name}' is not for this type` as const,
+  limitNumber: <S extends string>(value: S) => `'${value}' is no plain number such as 0 or 0.5` as const,
+  limitWhole: <S extends string>(name: S) => `limit '${name}' takes a whole number here` as const,
 
-  typeName: (name: string) => `'${name}' in 'types' is no name, or a name the grammar has`,
+  typeName: <S extends string>(name: S) => `'${name}' in 'types' is no name, or a name the grammar has` as const,
 } as const

@@ -1,0 +1,98 @@
+/**
+ * Cuts of texts as types: the twin of `cursor.ts`. Nothing here walks through a text character by character: TypeScript finds a
+ * delimiter at one step, and takes eight characters at a time where all of them must be looked at.
+ */
+import type { says } from './refusal.ts'
+
+/** What reading gives in place of a type when the text is no signature. */
+export interface Refused<Message extends string> {
+  readonly refused: Message
+}
+
+type Space = ' ' | '\n' | '\t' | '\r'
+
+export type TrimLeft<S extends string> = S extends `${infer C}${infer R}` ? (C extends Space ? SkipSpace<R> : S) : S
+
+/** Most spaces stand alone; a block of them goes by eight. */
+type SkipSpace<S extends string> =
+  S extends `${infer A}${infer B}${infer C}${infer D}${infer E}${infer F}${infer G}${infer H}${infer R}`
+    ? A | B | C | D | E | F | G | H extends Space
+      ? SkipSpace<R>
+      : SkipOne<S>
+    : SkipOne<S>
+
+type SkipOne<S extends string> = S extends `${infer C}${infer R}` ? (C extends Space ? SkipOne<R> : S) : S
+
+export type TrimRight<S extends string> = S extends `${infer L}        `
+  ? TrimRight<L>
+  : S extends `${infer L} ` | `${infer L}\n` | `${infer L}\t` | `${infer L}\r`
+    ? TrimRight<L>
+    : S
+
+export type Trim<S extends string> = TrimRight<TrimLeft<S>>
+
+/** Up to `Mark`; all when there is none. */
+export type Cut<S extends string, Mark extends string> = S extends `${infer L}${Mark}${string}` ? L : S
+
+/** What follows `Read`, which `S` begins with. */
+export type Pass<S extends string, Read extends string> = S extends `${Read}${infer R}` ? R : never
+
+/** What stands next in a text without spaces at its left, for a message. */
+export type Next<S extends string> = S extends `${infer C}${string}` ? `'${C}'` : 'the end'
+
+type Lower = 'abcdefghijklmnopqrstuvwxyz'
+type CharOf<S extends string> = S extends `${infer C}${infer R}` ? C | CharOf<R> : never
+export type Digit = CharOf<'0123456789'>
+export type Letter = CharOf<Lower> | Uppercase<CharOf<Lower>>
+type NameChar = Letter | Digit | '_'
+
+/** Whether all characters are of names; of at least one. */
+export type AllNameChars<S extends string> = InEights<`${S}aaaaaaa`, NameChar, UpToSeven<'a'>>
+
+/** Whether all characters are digits; of at least one. */
+export type AllDigits<S extends string> = InEights<`${S}0000000`, Digit, UpToSeven<'0'>>
+
+/** Seven good characters behind the text let it end inside the last eight; what may be left of them is `Padding`. */
+type InEights<
+  S extends string,
+  Of extends string,
+  Padding extends string,
+> = S extends `${infer A}${infer B}${infer C}${infer D}${infer E}${infer F}${infer G}${infer H}${infer R}`
+  ? A | B | C | D | E | F | G | H extends Of
+    ? R extends Padding
+      ? true
+      : InEights<R, Of, Padding>
+    : false
+  : false
+
+type UpToSeven<C extends string> =
+  | ''
+  | C
+  | `${C}${C}`
+  | `${C}${C}${C}`
+  | `${C}${C}${C}${C}`
+  | `${C}${C}${C}${C}${C}`
+  | `${C}${C}${C}${C}${C}${C}`
+  | `${C}${C}${C}${C}${C}${C}${C}`
+
+type DropFive<S extends string> = S extends `${infer _1}${infer _2}${infer _3}${infer _4}${infer _5}${infer R}` ? R : ''
+
+/** Whether `MAX_DIGITS` characters are not enough. */
+export type IsLong<S extends string> = DropFive<DropFive<DropFive<S>>> extends '' ? false : true
+
+/** `^(0|[1-9][0-9]*)$` */
+export type IsWhole<S extends string> = S extends '0' ? true : S extends '' | `0${string}` ? false : AllDigits<S>
+
+/** `^(0|[1-9][0-9]*)(\.[0-9]+)?$` */
+export type IsPlain<S extends string> = S extends `${infer Whole}.${infer Part}`
+  ? IsWhole<Whole> extends true
+    ? Part extends ''
+      ? false
+      : AllDigits<Part>
+    : false
+  : IsWhole<S>
+
+/** A message of `says`. */
+export type Says<Message extends (...given: never) => string> = ReturnType<Message>
+
+export type InField<Name extends string, Message extends string> = Says<typeof says.inField<Name, Message>>
