@@ -11,6 +11,7 @@ import { clusterCommand } from './commands/cluster.ts'
 import { deadCommand } from './commands/dead.ts'
 import { eventCommand } from './commands/event.ts'
 import { replayCommand } from './commands/replay.ts'
+import { signaturesCommand } from './commands/signatures.ts'
 import { traceCommand } from './commands/trace.ts'
 import { demoCommand } from './demo/command.ts'
 import { blockOf, EXIT, problemOf } from './problem.ts'
@@ -26,6 +27,7 @@ for (const command of [
   actorCommand(),
   deadCommand(),
   clusterCommand(),
+  signaturesCommand(),
 ])
   program.addCommand(command)
 for (const command of everyCommand(program)) command.exitOverride()

@@ -102,5 +102,9 @@ export const says = {
   limitNumber: <S extends string>(value: S) => `'${value}' is no plain number such as 0 or 0.5` as const,
   limitWhole: <S extends string>(name: S) => `limit '${name}' takes a whole number here` as const,
 
+  noSuchField: (name: string) => `no field '${name}'`,
+  otherHash: (said: string, made: string) => `the spec says hash ${said} and has ${made}`,
+  oneType: 'a field of a definition has one type, and no other field in it',
+  noJsonSchema: (name: string) => `type '${name}' cannot say its JSON Schema; pass { schema, jsonSchema }`,
   typeName: <S extends string>(name: S) => `'${name}' in 'types' is no name, or a name the grammar has` as const,
 } as const

@@ -44,9 +44,38 @@ export function defaultInstructions(fields: readonly SpecField[]): string {
   return `Given the fields ${names('input')}, produce the fields ${names('output')}.`
 }
 
-export function specOf(spec: Omit<Spec, 'hash' | 'v'>): Spec {
-  const { instructions, fields, defs } = spec
-  return { v: 1, ...spec, hash: hashOf({ v: 1, instructions, fields, defs }) }
+export function specOf({ name, fields, defs, ...spec }: Omit<Spec, 'hash' | 'v'>): Spec {
+  const instructions = asDocstring(spec.instructions)
+  return { v: 1, name, instructions, fields, defs, hash: hashOf({ v: 1, instructions, fields, defs }) }
+}
+
+/** As DSPy gives back what it was told: it keeps instructions as a docstring, and cleans them each time it reads them. */
+function asDocstring(text: string): string {
+  const cleaned = cleandoc(text)
+  return cleaned === text ? text : asDocstring(cleaned)
+}
+
+/** Python's `inspect.cleandoc`. */
+function cleandoc(text: string): string {
+  const [first = '', ...rest] = text.split('\n').map(withoutTabs)
+  const indents = rest.map((line) => line.search(/[^ ]/)).filter((indent) => indent >= 0)
+  const margin = indents.length === 0 ? 0 : Math.min(...indents)
+  const lines = [first.replace(/^ +/, ''), ...rest.map((line) => line.slice(margin))]
+  const filled = lines.map((line) => line !== '')
+  return lines.slice(Math.max(0, filled.indexOf(true)), filled.lastIndexOf(true) + 1).join('\n')
+}
+
+const TAB = 8
+
+/** To the next column that `TAB` divides. */
+function withoutTabs(line: string): string {
+  let [spaced, column] = ['', 0]
+  for (const char of line) {
+    const shown = char === '\t' ? ' '.repeat(TAB - (column % TAB)) : char
+    spaced += shown
+    column += char === '\t' ? shown.length : 1
+  }
+  return spaced
 }
 
 function hashOf(value: object): string {

@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { defineSignature, dynamicSignature, signature, signatureFromSpec, signatures } from './signature.ts'
+
+const validate = (schema: { '~standard': { validate: (value: unknown) => unknown } }, value: unknown) =>
+  schema['~standard'].validate(value)
+
+test('a signature is its spec, and the hash of that covers all but the name', () => {
+  const made = signature('q, n: Optional[int] -> a: float', { name: 'Ask', desc: { q: 'what is asked' } })
+  expect(made.text).toBe('q: str, n: int | None -> a: float')
+  expect(made.spec).toEqual({
+    v: 1,
+    name: 'Ask',
+    instructions: 'Given the fields `q`, `n`, produce the fields `a`.',
+    fields: [
+      { name: 'q', io: 'input', type: { kind: 'str' }, desc: 'what is asked' },
+      { name: 'n', io: 'input', type: { kind: 'union', of: [{ kind: 'int' }, { kind: 'None' }] } },
+      { name: 'a', io: 'output', type: { kind: 'float' } },
+    ],
+    defs: {},
+    hash: made.hash,
+  })
+  const same = signature('q: str, n: int | None -> a: float,', { name: 'Other', desc: { q: 'what is asked' } })
+  expect(same.hash).toBe(made.hash)
+  const other = [
+    signature('q, n: Optional[int] -> a: float'),
+    signature('q, n: Optional[int] -> a: float', { desc: { q: 'what is asked' }, instructions: 'Answer.' }),
+    signature('q, n: Optional[int] -> a: int', { desc: { q: 'what is asked' } }),
+    signature('n: Optional[int], q -> a: float', { desc: { q: 'what is asked' } }),
+  ]
+  expect(new Set([made, ...other].map(({ hash }) => hash)).size).toBe(5)
+})
+
+test('instructions are kept as DSPy gives them back: a docstring, cleaned each time it is read', () => {
+  const told = (instructions: string) => signature('q -> a', { instructions }).spec.instructions
+  expect(told('\n    Answer the question.\n\n    Briefly.\n  ')).toBe('Answer the question.\n\nBriefly.')
+  expect(told('  One.\n\tTwo.')).toBe('One.\nTwo.')
+  expect(told('\n  a\n    b')).toBe('a\nb')
+})
+
+test('values are checked with paths, and given back as they are', () => {
+  const { input, output } = signature('q: str, by: dict[str, int] -> a: float')
+  const value = { q: 'x', by: { a: 1 } }
+  expect(validate(input, value)).toEqual({ value })
+  expect(validate(input, { q: 'x', by: { a: 1.5 }, more: 1 })).toEqual({
+    issues: [
+      { message: 'is no field of the signature', path: ['more'] },
+      { message: 'must be a whole number', path: ['by', 'a'] },
+    ],
+  })
+  expect(validate(output, {})).toEqual({ issues: [{ message: 'is missing', path: ['a'] }] })
+  expect(validate(output, [])).toEqual({ issues: [{ message: 'must be an object with the fields by name', path: [] }] })
+  expect(validate(output, Object.create({ a: 1 }))).toMatchObject({ issues: [{}] })
+  expect(output['~standard'].jsonSchema.output()).toEqual({
+    type: 'object',
+    properties: { a: { type: 'number' } },
+    required: ['a'],
+    additionalProperties: false,
+  })
+})
+
+test('custom types are read by their own schemas, and described in the spec', () => {
+  const Person = z.object({ name: z.string(), age: z.int().default(0) })
+  const made = signature('p: Person -> ps: list[Person], first: Person | None', { types: { Person } })
+  expect(validate(made.input, { p: { name: 'Ada' } })).toEqual({ value: { p: { name: 'Ada', age: 0 } } })
+  expect(
+    validate(made.output, {
+      ps: [
+        { name: 'Ada', age: 1 },
+        { name: 2, age: 1 },
+      ],
+      first: null,
+    }),
+  ).toMatchObject({
+    issues: [{ path: ['ps', 1, 'name'] }],
+  })
+  expect(Object.keys(made.spec.defs)).toEqual(['Person'])
+  expect(made.output['~standard'].jsonSchema.output()).toMatchObject({
+    properties: { ps: { type: 'array', items: { $ref: '#/$defs/Person' } } },
+    $defs: { Person: { type: 'object', required: ['name', 'age'] } },
+  })
+})
+
+test('a recursive custom type refers to itself inside the spec', () => {
+  const Tree = z.object({
+    label: z.string(),
+    get children() {
+      return z.array(Tree)
+    },
+  })
+  const { spec } = signature('t: Tree -> size: int', { types: { Tree } })
+  expect(JSON.stringify(spec.defs)).toContain('"$ref":"#/$defs/Tree')
+  for (const [, target] of JSON.stringify(spec.defs).matchAll(/"#\/\$defs\/([^"]+)"/g)) {
+    expect(Object.keys(spec.defs)).toContain(target)
+  }
+})
+
+test('custom types need a name of their own and a JSON Schema', () => {
+  const silent = { '~standard': { version: 1, vendor: 'x', validate: (value: unknown) => ({ value }) } } as const
+  expect(() => dynamicSignature('p: Person -> a', { types: { Person: silent } })).toThrow('cannot say its JSON Schema')
+  const told = dynamicSignature('p: Person -> a', {
+    types: { Person: { schema: silent, jsonSchema: { type: 'string' } } },
+  })
+  expect(told.spec.defs).toEqual({ Person: { type: 'string' } })
+  expect(() => dynamicSignature('p: int -> a', { types: { int: z.string() } })).toThrow("'int' in 'types' is no name")
+  expect(() => dynamicSignature('p -> a', { desc: { q: 'x' } })).toThrow("no field 'q'")
+})
+
+test('a definition field by field is the signature of its text', () => {
+  const long = defineSignature({
+    inputs: { question: 'str', context: { type: 'list[str]', desc: 'what is known', prefix: 'Known:' } },
+    outputs: { answer: "Literal['yes', 'no']" },
+    instructions: 'Answer.',
+  })
+  const text = signature("question: str, context: list[str] -> answer: Literal['yes', 'no']", {
+    instructions: 'Answer.',
+    desc: { context: 'what is known' },
+    prefix: { context: 'Known:' },
+  })
+  expect(long.spec).toEqual(text.spec)
+  const smuggled: string = 'str, more: int'
+  expect(() => defineSignature({ inputs: { q: smuggled }, outputs: { a: 'str' } } as never)).toThrow('one type')
+})
+
+test('a spec from elsewhere must have the hash that it says', () => {
+  const { spec, hash } = signature('q: str -> a: int')
+  expect(signatureFromSpec(JSON.parse(JSON.stringify(spec))).hash).toBe(hash)
+  expect(() => signatureFromSpec({ ...spec, instructions: 'Other.' })).toThrow(`the spec says hash ${hash} and has`)
+})
+
+test('signature/2: a text without a plan is read once, counted, and refused when plans are required', () => {
+  const made = signatures()
+  made.signature('q -> a')
+  made.signature('q -> b')
+  expect(made.runtimeParsed()).toEqual(['q -> a', 'q -> b'])
+  expect(() => made.requireCompiled()).toThrow(`without a plan: "q -> a", "q -> b"; run 'troupe signatures build'`)
+  const strict = signatures()
+  strict.requireCompiled()
+  expect(() => strict.signature('q -> a')).toThrow(`without a plan: "q -> a"; run`)
+})

@@ -1,0 +1,237 @@
+/**
+ * Signatures: what goes into a model and what comes out, read from a text like DSPy's.
+ *
+ *     const triage = signature('docstring: str -> module: str, confidence: float')
+ *
+ * 1. Types are inferred from the text; a malformed one is a compile error that says what is wrong.
+ * 2. With the file that `troupe signatures build` writes, no text is read at run time. Without it each is read once, when
+ *    its module loads, and kept in `runtimeParsed`.
+ * 3. A signature is its spec: two with the same hash ask and accept the same.
+ */
+import type { Fits } from './checks.ts'
+import { type CustomOutput, type CustomTypes, customsOf, defsOf } from './custom-type.ts'
+import { textOf } from './field-type.ts'
+import { objectSchema } from './json-schema.ts'
+import { typeNameFault } from './names.ts'
+import { type ParsedField, parseFields } from './parse.ts'
+import type { Checked, ParseFieldType, ParseSignature } from './parse-type.ts'
+import { SignatureRefused, says } from './refusal.ts'
+import { hasCustom, type SideSchema, sideSchema } from './side.ts'
+import { defaultInstructions, type Spec, type SpecField, specOf } from './spec.ts'
+
+export interface Signature<I, O> {
+  /** Its fields in the canonical form of the grammar. */
+  readonly text: string
+  readonly spec: Spec
+  /** Of the spec. */
+  readonly hash: string
+  readonly input: SideSchema<I>
+  readonly output: SideSchema<O>
+}
+
+/** What `troupe signatures build` made of one text. */
+export interface Plan {
+  readonly fields: readonly ParsedField[]
+  /** Absent on a side with custom types: their own schemas are asked. */
+  readonly fitsInput?: Fits
+  readonly fitsOutput?: Fits
+}
+export type Plans = { readonly [text: string]: Plan }
+
+export interface SignatureOptions<Field extends string = string, N extends CustomTypes = CustomTypes> {
+  /** Custom types by the names that the text uses. */
+  readonly types?: N
+  /** What a model is told to do. @defaultValue DSPy's own: the fields by name */
+  readonly instructions?: string
+  /** What a model is told of a field. */
+  readonly desc?: { readonly [F in Field]?: string }
+  /** What stands before the value of a field in a prompt. @defaultValue made of the name, as by DSPy */
+  readonly prefix?: { readonly [F in Field]?: string }
+  /** For people: the Python class has it. @defaultValue 'Signature' */
+  readonly name?: string
+}
+
+/** The type of a field as text, alone or with what a model is told of it. */
+export type FieldDefinition =
+  | string
+  | { readonly type: string; readonly desc?: string | undefined; readonly prefix?: string | undefined }
+export type FieldDefinitions = { readonly [field: string]: FieldDefinition }
+
+type None = Record<never, never>
+type Outputs<N extends CustomTypes> = { readonly [K in keyof N]: CustomOutput<N[K]> }
+type Sides<S extends string, N extends CustomTypes, Compiled> = S extends keyof Compiled
+  ? Compiled[S]
+  : ParseSignature<S, Outputs<N>>
+type In<P> = P extends { readonly in: infer I } ? I : never
+type Out<P> = P extends { readonly out: infer O } ? O : never
+type NameOf<P> = (keyof In<P> | keyof Out<P>) & string
+
+type TypeText<F> = F extends { readonly type: infer T } ? T : F
+type Defined<F, N extends CustomTypes> = {
+  -readonly [K in keyof F]: ParseFieldType<TypeText<F[K]> & string, Outputs<N>> extends { readonly type: infer T }
+    ? T
+    : never
+}
+/** The definition itself, with the message in the place of a type that is none. */
+type CheckedDefinitions<F, N extends CustomTypes> = {
+  readonly [K in keyof F]: ParseFieldType<TypeText<F[K]> & string, Outputs<N>> extends { readonly refused: infer M }
+    ? F[K] extends string
+      ? M
+      : { readonly type: M; readonly desc?: string; readonly prefix?: string }
+    : F[K]
+}
+
+export interface Signatures<Compiled = None> {
+  /** @throws SignatureRefused for what the compiler could not see: lengths, half surrogates, names in `types` */
+  readonly signature: <const S extends string, const N extends CustomTypes = None>(
+    text: S extends keyof Compiled ? S : Checked<S, Outputs<N>>,
+    options?: SignatureOptions<NameOf<Sides<S, N, Compiled>>, N>,
+  ) => Signature<In<Sides<S, N, Compiled>>, Out<Sides<S, N, Compiled>>>
+  /** The same, field by field, for long ones. @throws SignatureRefused */
+  readonly defineSignature: <
+    const I extends FieldDefinitions,
+    const O extends FieldDefinitions,
+    const N extends CustomTypes = None,
+  >(definition: {
+    readonly inputs: I & CheckedDefinitions<I, N>
+    readonly outputs: O & CheckedDefinitions<O, N>
+    readonly types?: N
+    readonly instructions?: string
+    readonly name?: string
+  }) => Signature<Defined<I, N>, Defined<O, N>>
+  /** The texts that had no plan and were read at run time: none in production. */
+  readonly runtimeParsed: () => readonly string[]
+  /** From now on a text without a plan is refused. @throws SignaturesNotCompiled when one was read before */
+  readonly requireCompiled: () => void
+}
+
+/** Texts that the generated file does not know. Run `troupe signatures build`. */
+export class SignaturesNotCompiled extends Error {
+  override readonly name = 'SignaturesNotCompiled'
+  readonly code = 'SignaturesNotCompiled'
+  readonly retryable = false
+  readonly texts: readonly string[]
+
+  constructor(texts: readonly string[]) {
+    super(`without a plan: ${texts.map((text) => JSON.stringify(text)).join(', ')}; run 'troupe signatures build'`)
+    this.texts = texts
+  }
+}
+
+/** `signature` and its company, with the plans of a generated file. */
+export function signatures<Compiled = None>(plans: Plans = {}): Signatures<Compiled> {
+  const known: ReadonlyMap<string, Plan> = new Map(Object.entries(plans))
+  const parsed: string[] = []
+  let compiledOnly = false
+
+  const planOf = (text: string, types: CustomTypes): Plan => {
+    const plan = known.get(text)
+    if (plan !== undefined) return plan
+    if (compiledOnly) throw new SignaturesNotCompiled([text])
+    parsed.push(text)
+    return { fields: parseFields(text, new Set(Object.keys(types))) }
+  }
+  return {
+    signature: (text, options = {}) => signatureOf(text, planOf(text, options.types ?? {}), options),
+    defineSignature: ({ inputs, outputs, ...options }) => {
+      const text = textOfDefinition(inputs, outputs)
+      const plan = planOf(text, options.types ?? {})
+      const names = [...Object.keys(inputs), ...Object.keys(outputs)]
+      if (names.join() !== plan.fields.map(({ name }) => name).join()) {
+        throw new SignatureRefused(says.oneType, text)
+      }
+      return signatureOf(text, plan, { ...options, ...toldOf({ ...inputs, ...outputs }) })
+    },
+    runtimeParsed: () => [...parsed],
+    requireCompiled: () => {
+      if (parsed.length > 0) throw new SignaturesNotCompiled(parsed)
+      compiledOnly = true
+    },
+  }
+}
+
+export const { signature, defineSignature } = signatures()
+
+/** Of a text that is known at run time only, from a user for example: fields without types. @throws SignatureRefused */
+export function dynamicSignature(
+  text: string,
+  options: SignatureOptions = {},
+): Signature<Record<string, unknown>, Record<string, unknown>> {
+  return signatureOf(text, { fields: parseFields(text, new Set(Object.keys(options.types ?? {}))) }, options)
+}
+
+/** A spec from elsewhere, from `python -m troupe_worker.signatures dump` for example. @throws SignatureRefused when its hash does not fit */
+export function signatureFromSpec<I = Record<string, unknown>, O = Record<string, unknown>>(
+  { hash, ...spec }: Spec,
+  types: CustomTypes = {},
+): Signature<I, O> {
+  const made = specOf(spec)
+  if (made.hash !== hash) throw new SignatureRefused(says.otherHash(hash, made.hash), canonicalText(spec.fields))
+  return ofSpec(made, types, {})
+}
+
+export function textOfDefinition(inputs: FieldDefinitions, outputs: FieldDefinitions): string {
+  const side = (fields: FieldDefinitions) =>
+    Object.entries(fields).map(([name, field]) => `${name}: ${typeof field === 'string' ? field : field.type}`)
+  return `${side(inputs).join(', ')} -> ${side(outputs).join(', ')}`
+}
+
+function toldOf(fields: FieldDefinitions): Pick<SignatureOptions, 'desc' | 'prefix'> {
+  const told = (what: 'desc' | 'prefix') =>
+    Object.fromEntries(
+      Object.entries(fields).flatMap(([name, field]) => {
+        const text = typeof field === 'string' ? undefined : field[what]
+        return text === undefined ? [] : [[name, text]]
+      }),
+    )
+  return { desc: told('desc'), prefix: told('prefix') }
+}
+
+function signatureOf<I, O>(text: string, plan: Plan, options: SignatureOptions): Signature<I, O> {
+  const { types = {}, desc = {}, prefix = {} } = options
+  const names = new Set(plan.fields.map(({ name }) => name))
+  const unknown = Object.keys({ ...desc, ...prefix }).find((field) => !names.has(field))
+  if (unknown !== undefined) throw new SignatureRefused(says.noSuchField(unknown), text)
+  const misnamed = Object.keys(types)
+    .map(typeNameFault)
+    .find((fault) => fault !== undefined)
+  if (misnamed !== undefined) throw new SignatureRefused(misnamed, text)
+  const defs = plan.fields.some(({ type }) => hasCustom(type)) ? defsOf(types, text) : {}
+  return ofSpec(toldSpec(plan.fields, options, defs), types, plan)
+}
+
+/** The spec of fields, and of what a model is told about them. */
+export function toldSpec(
+  parsed: readonly ParsedField[],
+  { name = 'Signature', instructions, desc = {}, prefix = {} }: Omit<SignatureOptions, 'types'>,
+  defs: Spec['defs'] = {},
+): Spec {
+  const fields = parsed.map((field): SpecField => {
+    const [told, before] = [desc[field.name], prefix[field.name]]
+    return {
+      ...field,
+      ...(told === undefined ? {} : { desc: told }),
+      ...(before === undefined ? {} : { prefix: before }),
+    }
+  })
+  return specOf({ name, instructions: instructions ?? defaultInstructions(fields), fields, defs })
+}
+
+function ofSpec<I, O>(spec: Spec, types: CustomTypes, plan: Partial<Plan>): Signature<I, O> {
+  const { fields, defs, hash } = spec
+  const [inputs, outputs] = [fields.filter(({ io }) => io === 'input'), fields.filter(({ io }) => io === 'output')]
+  const customs = customsOf(types)
+  return {
+    text: canonicalText(fields),
+    spec,
+    hash,
+    input: sideSchema<I>(inputs, customs, () => objectSchema(inputs, defs), plan.fitsInput),
+    output: sideSchema<O>(outputs, customs, () => objectSchema(outputs, defs), plan.fitsOutput),
+  }
+}
+
+function canonicalText(fields: readonly ParsedField[]): string {
+  const side = (wanted: ParsedField['io']) =>
+    fields.filter(({ io }) => io === wanted).map(({ name, type }) => `${name}: ${textOf(type)}`)
+  return `${side('input').join(', ')} -> ${side('output').join(', ')}`
+}
