@@ -1,10 +1,10 @@
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { fitSource } from './build/expression.ts'
-import * as checks from './checks.ts'
+import { fitSource, madeSource } from './build/expression.ts'
 import { type FieldType, textOf } from './field-type.ts'
 import { fits, type Issue, read } from './fit.ts'
 import { parseFieldType } from './parse.ts'
+import * as plan from './plan.ts'
 import { randomOf, randomType, randomValue } from './random-type.ts'
 
 const issuesOf = (type: FieldType, value: unknown): readonly Issue[] => {
@@ -16,10 +16,8 @@ const said = (text: string, value: unknown) =>
   issuesOf(parseFieldType(text, new Set()), value).map(({ message, path }) => `${path.join('.')}: ${message}`)
 
 /** The generated check, run as a plan runs it. */
-const compiled = (type: FieldType): ((value: unknown) => boolean) => {
-  const make = new Function(...Object.keys(checks), `return (v) => ${fitSource(type, 'v')}`)
-  return make(...Object.values(checks))
-}
+const compiled = (type: FieldType): ((value: unknown) => boolean) => evaluated(`(v) => ${fitSource(type, 'v')}`)
+const evaluated = (source: string) => new Function(...Object.keys(plan), `return ${source}`)(...Object.values(plan))
 
 test.each([1, 2, 3, 4])(
   'fit/1: read, fits and the generated check agree on random types and values (seed %s)',
@@ -42,11 +40,12 @@ test.each([1, 2, 3, 4])(
   },
 )
 
-test('the canonical text of a random type reads back as the same type', () => {
+test('the canonical text and the generated source of a random type make the same type again', () => {
   const random = randomOf(11)
   for (let n = 0; n < 1_000; n++) {
     const type = randomType(random)
     expect(parseFieldType(textOf(type), new Set())).toEqual(type)
+    expect(evaluated(madeSource(type))).toEqual(type)
   }
 })
 

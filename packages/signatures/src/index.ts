@@ -5,6 +5,7 @@ export type { ParseSignature } from './parse-type.ts'
 export { SignatureRefused } from './refusal.ts'
 export type { SideSchema } from './side.ts'
 export {
+  type CompiledSignatures,
   defineSignature,
   dynamicSignature,
   type FieldDefinition,

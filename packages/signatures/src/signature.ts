@@ -59,12 +59,13 @@ export type FieldDefinitions = { readonly [field: string]: FieldDefinition }
 
 type None = Record<never, never>
 type Outputs<N extends CustomTypes> = { readonly [K in keyof N]: CustomOutput<N[K]> }
-type Sides<S extends string, N extends CustomTypes, Compiled> = S extends keyof Compiled
-  ? Compiled[S]
-  : ParseSignature<S, Outputs<N>>
+interface Sides {
+  readonly in: object
+  readonly out: object
+}
 type In<P> = P extends { readonly in: infer I } ? I : never
 type Out<P> = P extends { readonly out: infer O } ? O : never
-type NameOf<P> = (keyof In<P> | keyof Out<P>) & string
+type NameOf<P> = P extends Sides ? (keyof P['in'] | keyof P['out']) & string : never
 
 type TypeText<F> = F extends { readonly type: infer T } ? T : F
 type Defined<F, N extends CustomTypes> = {
@@ -81,12 +82,20 @@ type CheckedDefinitions<F, N extends CustomTypes> = {
     : F[K]
 }
 
-export interface Signatures<Compiled = None> {
+/** Texts of the generated file: their types are looked up. */
+type KnownText<Compiled> = <const S extends keyof Compiled, const N extends CustomTypes = None>(
+  text: S,
+  options?: SignatureOptions<NameOf<Compiled[S]>, N>,
+) => Signature<In<Compiled[S]>, Out<Compiled[S]>>
+
+type AnyText = <const S extends string, const N extends CustomTypes = None>(
+  text: Checked<S, Outputs<N>>,
+  options?: SignatureOptions<NameOf<ParseSignature<S, Outputs<N>>>, N>,
+) => Signature<In<ParseSignature<S, Outputs<N>>>, Out<ParseSignature<S, Outputs<N>>>>
+
+export interface Signatures {
   /** @throws SignatureRefused for what the compiler could not see: lengths, half surrogates, names in `types` */
-  readonly signature: <const S extends string, const N extends CustomTypes = None>(
-    text: S extends keyof Compiled ? S : Checked<S, Outputs<N>>,
-    options?: SignatureOptions<NameOf<Sides<S, N, Compiled>>, N>,
-  ) => Signature<In<Sides<S, N, Compiled>>, Out<Sides<S, N, Compiled>>>
+  readonly signature: AnyText
   /** The same, field by field, for long ones. @throws SignatureRefused */
   readonly defineSignature: <
     const I extends FieldDefinitions,
@@ -105,6 +114,10 @@ export interface Signatures<Compiled = None> {
   readonly requireCompiled: () => void
 }
 
+export interface CompiledSignatures<Compiled> extends Signatures {
+  readonly signature: KnownText<Compiled> & AnyText
+}
+
 /** Texts that the generated file does not know. Run `troupe signatures build`. */
 export class SignaturesNotCompiled extends Error {
   override readonly name = 'SignaturesNotCompiled'
@@ -118,8 +131,10 @@ export class SignaturesNotCompiled extends Error {
   }
 }
 
-/** `signature` and its company, with the plans of a generated file. */
-export function signatures<Compiled = None>(plans: Plans = {}): Signatures<Compiled> {
+/** `signature` and its company, with the plans of a generated file: `Compiled` has their types by text. */
+export function signatures<Compiled>(plans: Plans): CompiledSignatures<Compiled>
+export function signatures(): Signatures
+export function signatures(plans: Plans = {}): Signatures {
   const known: ReadonlyMap<string, Plan> = new Map(Object.entries(plans))
   const parsed: string[] = []
   let compiledOnly = false

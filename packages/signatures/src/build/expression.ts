@@ -1,4 +1,4 @@
-/** TypeScript source of types: the type itself, and the expression that is true for what fits it (in words of `checks.ts`). */
+/** TypeScript source of types: the type itself, the expression that is true for what fits it, and the one that makes it again (in words of `plan.ts`). */
 import { assertNever } from '../assert-never.ts'
 import { type FieldType, type Limits, type LiteralValue, NUMBER_LIMITS } from '../field-type.ts'
 
@@ -92,4 +92,38 @@ function comparisons(limits: Limits = {}, value: string): string[] {
 
 export function literalSource(value: LiteralValue): string {
   return JSON.stringify(value)
+}
+
+/** The expression whose value is `type`. */
+export function madeSource(type: FieldType): string {
+  const call = (name: string, ...given: readonly string[]) => {
+    const limits = 'limits' in type && type.limits !== undefined ? [JSON.stringify(type.limits)] : []
+    return `${name}(${[...given, ...limits].join(', ')})`
+  }
+  switch (type.kind) {
+    case 'str':
+    case 'int':
+    case 'float':
+    case 'bool':
+      return call(type.kind)
+    case 'None':
+    case 'Any':
+      return call(type.kind.toLowerCase())
+    case 'list':
+    case 'set':
+      return call(type.kind, madeSource(type.of))
+    case 'dict':
+      return call('dict', literalSource(type.key), madeSource(type.of))
+    case 'tuple':
+    case 'union':
+      return call(type.kind, ...type.of.map(madeSource))
+    case 'tuple_of':
+      return call('tupleOf', madeSource(type.of))
+    case 'literal':
+      return call('literal', ...type.values.map(literalSource))
+    case 'custom':
+      return call('custom', literalSource(type.name))
+    default:
+      return assertNever(type)
+  }
 }
