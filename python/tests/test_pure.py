@@ -20,7 +20,8 @@ from troupe_worker._table import KEEP_S, CallTable, Kept, Running
 def test_the_public_surface() -> None:
     assert troupe_worker.__all__ == ["App", "Call", "CallStopped", "InvalidArguments", "current_call"]
     assert troupe_worker.dspy.__all__ == [
-        "AsyncBusEngine", "BusEngine", "Job", "Variable", "apply", "job", "program", "variables_of",
+        "AsyncBusEngine", "BusEngine", "Job", "Variable", "apply", "job", "predictor", "program",
+        "variables_of",
     ]  # fmt: skip
     assert troupe_worker.optuna.__all__ == [
         "Choice", "FloatRange", "IntRange", "Space", "Trial", "Value", "app", "ask", "check",

@@ -3,12 +3,13 @@
  * `troupe_worker.dspy.program` registers.
  *
  * 1. A program is a name and an assignment of its variables, never state in a worker.
- * 2. Its model calls come back to the nodes over the bus; a repeated run asks under the same ids.
+ * 2. A program and its caller have the same signature, or no call is made: every call carries the hash.
+ * 3. Its model calls come back to the nodes over the bus; a repeated run asks under the same ids.
  */
 import type { AnySchema, Effect, In, Out } from '@troupe/core'
 import { z } from 'zod'
+import { derived, withMember } from './derived-schema.ts'
 import { type FunctionOptions, pythonFunction, TIMEOUT_MS } from './function.ts'
-import { parseAs } from './parse-as.ts'
 
 const EVALUATE_MS = 600_000
 
@@ -57,10 +58,13 @@ const evaluationInput = z.object({
 })
 export type DspyEvaluationInput = z.input<typeof evaluationInput>
 
+/** A signature of `@troupe/signatures` is these options. */
 export interface DspyOptions<I extends AnySchema, O extends AnySchema> {
   /** Of the program's inputs and outputs: records. */
   readonly input: I
   readonly output: O
+  /** Of the signature: a worker whose program has another one refuses the call with `SignatureDrift`. */
+  readonly hash?: string
   /** @defaultValue run and variables 60_000, evaluate 600_000 */
   readonly timeoutMs?: number
 }
@@ -75,11 +79,11 @@ export interface DspyProgram<I, O> {
 export function dspyProgram<I extends AnySchema, O extends AnySchema>(
   pool: string,
   name: string,
-  { input, output, timeoutMs }: DspyOptions<I, O>,
+  { input, output, hash, timeoutMs }: DspyOptions<I, O>,
 ): DspyProgram<In<I>, Out<O>> {
   const make = <A extends AnySchema, R extends AnySchema>(verb: string, options: FunctionOptions<A, R>) =>
     pythonFunction(pool, `${name}.${verb}`, options)
-  const inputs = z.custom<In<I>>().transform((value) => parseAs(input, value, `the inputs of ${pool}.${name}`))
+  const signed = <T extends object>(args: T) => (hash === undefined ? args : { ...args, signature: hash })
   const variables = make('variables', {
     input: z.object({}),
     output: z.array(variable),
@@ -87,11 +91,15 @@ export function dspyProgram<I extends AnySchema, O extends AnySchema>(
   })
   return {
     run: make('run', {
-      input: z.object({ inputs, assignment: assignment.optional() }),
+      input: derived(withMember(z.object({ assignment: assignment.optional() }), 'inputs', input), signed),
       output,
       timeoutMs: timeoutMs ?? TIMEOUT_MS,
     }),
     variables: () => variables,
-    evaluate: make('evaluate', { input: evaluationInput, output: evaluation, timeoutMs: timeoutMs ?? EVALUATE_MS }),
+    evaluate: make('evaluate', {
+      input: derived(evaluationInput, signed),
+      output: evaluation,
+      timeoutMs: timeoutMs ?? EVALUATE_MS,
+    }),
   }
 }

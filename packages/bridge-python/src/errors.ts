@@ -3,7 +3,7 @@
  *
  *   TroupeError
  *   ├ not started (applied 'no')
- *   │   UnknownFunction · InvalidArguments · NoFreeWorker · PoolUnavailable
+ *   │   UnknownFunction · InvalidArguments · SignatureDrift · NoFreeWorker · PoolUnavailable
  *   └ may have had effects (applied 'unknown')
  *       PythonError · Cancelled · LlmUnavailable · ResultNotSerializable · ResultRefused · WorkerKiller
  *
@@ -27,6 +27,10 @@ export class UnknownFunction extends TroupeError {
 /** The arguments do not fit the function's type hints; `details.issues`: `{ path, message }[]`. */
 export class InvalidArguments extends TroupeError {
   readonly code = 'InvalidArguments'
+}
+/** The program has another signature in the worker than here; run `troupe signatures build` and deploy both sides. */
+export class SignatureDrift extends TroupeError {
+  readonly code = 'SignatureDrift'
 }
 /** The deadline passed, or too many calls were waiting, while no worker had a free slot. */
 export class NoFreeWorker extends TroupeError {
@@ -64,7 +68,14 @@ export class WorkerKiller extends TroupeError {
   override readonly applied = 'unknown'
 }
 
-const classes = { UnknownFunction, InvalidArguments, Cancelled, LlmUnavailable, ResultNotSerializable } as const
+const classes = {
+  UnknownFunction,
+  InvalidArguments,
+  SignatureDrift,
+  Cancelled,
+  LlmUnavailable,
+  ResultNotSerializable,
+} as const
 const isOurs = (code: string): code is keyof typeof classes => Object.hasOwn(classes, code)
 
 export function errorOf(wire: WireError): TroupeError {

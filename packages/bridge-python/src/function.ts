@@ -38,8 +38,8 @@ export function pythonFunction<I extends AnySchema, O extends AnySchema>(
   pool: string,
   fn: string,
   { input, output, class: effectClass = 'idempotent', timeoutMs = TIMEOUT_MS }: FunctionOptions<I, O>,
+  name = `${pool}.${fn}`,
 ): Effect<In<I>, Out<O>> {
-  const name = `${pool}.${fn}`
   return effect(name, effectClass, async (given: In<I>, { runtime, effectId, cause, signal, evidence }) => {
     if (runtime === undefined) throw new LogicRefused(`'${name}' can be called inside a Troupe system only`)
     const recorded = encode(parseAs(input, given, `the input of ${name}`), undefined, `${name} input`)

@@ -11,6 +11,7 @@ test('the package exports this and nothing else', () => {
     'PythonError',
     'ResultNotSerializable',
     'ResultRefused',
+    'SignatureDrift',
     'UnknownFunction',
     'WorkerKiller',
     'optuna',

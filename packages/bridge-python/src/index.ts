@@ -15,10 +15,12 @@ export {
   PythonError,
   ResultNotSerializable,
   ResultRefused,
+  SignatureDrift,
   UnknownFunction,
   WorkerKiller,
 } from './errors.ts'
 export type { FunctionOptions } from './function.ts'
 export { type OptunaOptions, optuna } from './optuna.ts'
 export { type Pool, type PoolOptions, pool } from './pool.ts'
+export type { PredictOptions } from './predict.ts'
 export type { WorkerOptions } from './worker.ts'

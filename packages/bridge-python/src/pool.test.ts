@@ -14,6 +14,8 @@ test('a pool is an actor, its functions are effects with a name and a class', ()
   const program = python.dspy('triage', { input: z.object({}), output: z.object({}) })
   const effects = [program.run, program.variables(), program.evaluate]
   expect(effects.map(({ effect }) => effect.name)).toEqual(['p.triage.run', 'p.triage.variables', 'p.triage.evaluate'])
+  const signature = { input: z.object({}), output: z.object({}), spec: { name: 'Triage' } }
+  expect(python.predict(signature).effect.name).toBe('p.predict.Triage')
 })
 
 test('in memory there is no way to a worker, and the pool says what to do', async () => {

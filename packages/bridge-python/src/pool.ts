@@ -3,6 +3,7 @@ import { type PoolProtocol, poolMachine, poolProtocol } from '@troupe/actors'
 import { type ActorDef, type AnySchema, defineActor, type Effect, type In, type Out } from '@troupe/core'
 import { type DspyOptions, type DspyProgram, dspyProgram } from './dspy.ts'
 import { type FunctionOptions, pythonFunction } from './function.ts'
+import { type PredictOptions, predictor, type SignatureLike } from './predict.ts'
 import { pythonWorker, type WorkerOptions } from './worker.ts'
 
 export interface PoolOptions extends WorkerOptions {
@@ -19,6 +20,11 @@ export interface Pool extends ActorDef<PoolProtocol, ReturnType<typeof poolMachi
   fn<I extends AnySchema, O extends AnySchema>(name: string, options: FunctionOptions<I, O>): Effect<In<I>, Out<O>>
   /** A DSPy program that the app registered with `troupe_worker.dspy.program`. */
   dspy<I extends AnySchema, O extends AnySchema>(name: string, options: DspyOptions<I, O>): DspyProgram<In<I>, Out<O>>
+  /** A signature answered by a module of DSPy, in an app that registered `troupe_worker.dspy.predictor`. */
+  predict<I extends AnySchema, O extends AnySchema>(
+    signature: SignatureLike<I, O>,
+    options?: PredictOptions,
+  ): Effect<In<I>, Out<O>>
 }
 
 /** @param name lower-case, as an actor's type: the pool is the actor `pool-<name>/main` */
@@ -30,5 +36,6 @@ export function pool(name: string, options: PoolOptions): Pool {
     name,
     fn: (fn, given) => pythonFunction(name, fn, given),
     dspy: (program, given) => dspyProgram(name, program, given),
+    predict: (signature, given) => predictor(name, signature, given),
   }
 }

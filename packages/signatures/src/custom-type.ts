@@ -32,9 +32,14 @@ export type CustomOutput<T extends CustomType> = T extends CustomSchema
     ? NonNullable<S['~standard']['types']>['output']
     : never
 
-/** The descriptions of `types`, each with what it refers to. @throws SignatureRefused */
-export function defsOf(types: CustomTypes, text: string): { readonly [name: string]: JsonSchema } {
-  return Object.fromEntries(Object.entries(types).flatMap(([name, type]) => [...definitions(name, type, text)]))
+/** The descriptions of those of `types` that are `used`, each with what it refers to. @throws SignatureRefused */
+export function defsOf(
+  types: CustomTypes,
+  used: ReadonlySet<string>,
+  text: string,
+): { readonly [name: string]: JsonSchema } {
+  const entries = Object.entries(types).filter(([name]) => used.has(name))
+  return Object.fromEntries(entries.flatMap(([name, type]) => [...definitions(name, type, text)]))
 }
 
 export function customsOf(types: CustomTypes): Customs {

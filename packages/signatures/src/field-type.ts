@@ -115,3 +115,14 @@ export function limitsFor(kind: string): readonly LimitName[] {
   if (kind === 'int' || kind === 'float') return NUMBER_LIMITS
   return ['str', 'list', 'set', 'dict'].includes(kind) ? LENGTH_LIMITS : []
 }
+
+/** The names of the custom types in a type. */
+export function customNames(type: FieldType): readonly string[] {
+  if (type.kind === 'custom') return [type.name]
+  if (!('of' in type)) return []
+  return 'kind' in type.of ? customNames(type.of) : type.of.flatMap(customNames)
+}
+
+export function hasCustom(type: FieldType): boolean {
+  return customNames(type).length > 0
+}

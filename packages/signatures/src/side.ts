@@ -5,7 +5,7 @@
  * 2. Every field is there and no other.
  */
 import { type Fits, holds, isRecord } from './checks.ts'
-import type { FieldType } from './field-type.ts'
+import { hasCustom } from './field-type.ts'
 import { type Customs, fits, type Issue, read } from './fit.ts'
 import type { JsonSchema, SpecField } from './spec.ts'
 
@@ -63,10 +63,4 @@ function readAll(fields: readonly SpecField[], value: unknown, issues: Issue[], 
 /** What was read without an issue has the types that the text says. */
 function isMade<T>(_made: unknown, issues: readonly Issue[]): _made is T {
   return issues.length === 0
-}
-
-export function hasCustom(type: FieldType): boolean {
-  if (type.kind === 'custom') return true
-  if (!('of' in type)) return false
-  return 'kind' in type.of ? hasCustom(type.of) : type.of.some(hasCustom)
 }

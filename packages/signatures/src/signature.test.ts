@@ -81,6 +81,12 @@ test('custom types are read by their own schemas, and described in the spec', ()
   })
 })
 
+test('types that no field uses are no part of the spec', () => {
+  const types = { Person: z.object({ name: z.string() }) }
+  expect(dynamicSignature('q -> a', { types }).hash).toBe(signature('q -> a').hash)
+  expect(signature('q -> a', { instructions: ' ' }).spec.instructions).toContain('Given the fields')
+})
+
 test('a recursive custom type refers to itself inside the spec', () => {
   const Tree = z.object({
     label: z.string(),

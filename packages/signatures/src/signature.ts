@@ -10,13 +10,13 @@
  */
 import type { Fits } from './checks.ts'
 import { type CustomOutput, type CustomTypes, customsOf, defsOf } from './custom-type.ts'
-import { textOf } from './field-type.ts'
+import { customNames, textOf } from './field-type.ts'
 import { objectSchema } from './json-schema.ts'
 import { typeNameFault } from './names.ts'
 import { type ParsedField, parseFields } from './parse.ts'
 import type { Checked, ParseFieldType, ParseSignature } from './parse-type.ts'
 import { SignatureRefused, says } from './refusal.ts'
-import { hasCustom, type SideSchema, sideSchema } from './side.ts'
+import { type SideSchema, sideSchema } from './side.ts'
 import { defaultInstructions, type Spec, type SpecField, specOf } from './spec.ts'
 
 export interface Signature<I, O> {
@@ -211,7 +211,7 @@ function signatureOf<I, O>(text: string, plan: Plan, options: SignatureOptions):
     .map(typeNameFault)
     .find((fault) => fault !== undefined)
   if (misnamed !== undefined) throw new SignatureRefused(misnamed, text)
-  const defs = plan.fields.some(({ type }) => hasCustom(type)) ? defsOf(types, text) : {}
+  const defs = defsOf(types, new Set(plan.fields.flatMap(({ type }) => customNames(type))), text)
   return ofSpec(toldSpec(plan.fields, options, defs), types, plan)
 }
 
@@ -229,7 +229,7 @@ export function toldSpec(
       ...(before === undefined ? {} : { prefix: before }),
     }
   })
-  return specOf({ name, instructions: instructions ?? defaultInstructions(fields), fields, defs })
+  return specOf({ name, instructions: instructions?.trim() ? instructions : defaultInstructions(fields), fields, defs })
 }
 
 function ofSpec<I, O>(spec: Spec, types: CustomTypes, plan: Partial<Plan>): Signature<I, O> {

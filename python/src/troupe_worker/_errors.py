@@ -2,8 +2,9 @@
 
     nothing was started (applied "no")
         Busy · UnknownFunction · InvalidArguments · UnsupportedVersion
+        SignatureRefused · SignatureDrift
     the function may have had effects (applied "unknown")
-        PythonError · Timeout · Cancelled · LlmUnavailable · ResultNotSerializable
+        PythonError · Timeout · Cancelled · LlmUnavailable · ResultNotSerializable · ResultRefused
 
 1. Callers decide by `code`, `retryable` and `applied`; the message is for people.
 2. A Python exception crosses whole: class, bases, message, traceback and its chain of causes, with secrets masked.
@@ -22,15 +23,23 @@ Code = Literal[
     "UnknownFunction",
     "InvalidArguments",
     "UnsupportedVersion",
+    "SignatureRefused",
+    "SignatureDrift",
     "PythonError",
     "Timeout",
     "Cancelled",
     "LlmUnavailable",
     "ResultNotSerializable",
+    "ResultRefused",
 ]
 StopCode = Literal["Timeout", "Cancelled", "LlmUnavailable"]
 
-_NOT_STARTED: Final = frozenset({"Busy", "UnknownFunction", "InvalidArguments", "UnsupportedVersion"})
+_NOT_STARTED: Final = frozenset(
+    (
+        *("Busy", "UnknownFunction", "InvalidArguments", "UnsupportedVersion"),
+        *("SignatureRefused", "SignatureDrift"),
+    )
+)
 _RETRYABLE: Final = frozenset({"Busy", "Timeout", "LlmUnavailable"})
 _MESSAGE_CHARS: Final = 2_000
 _TRACEBACK_CHARS: Final = 8_000
@@ -67,6 +76,22 @@ class InvalidArguments(ValueError):
         self.issues = issues or []
 
 
+class SignatureRefused(ValueError):
+    """No signature: a spec that cannot be read, or a class that the grammar has no words for."""
+
+
+class SignatureDrift(ValueError):
+    """Caller and program were made from different signatures."""
+
+
+class ResultRefused(ValueError):
+    """The result does not fit the signature."""
+
+    def __init__(self, message: str, issues: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.issues = issues or []
+
+
 class CallStopped(BaseException):
     """The call is over: cancelled, past its deadline, or without a model service.
 
@@ -78,13 +103,23 @@ class CallStopped(BaseException):
         self.code: StopCode = code
 
 
+_OF_SIGNATURES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
+    (SignatureRefused, "SignatureRefused"),
+    (SignatureDrift, "SignatureDrift"),
+)
+
+
 def failure_of(error: BaseException) -> Failure:
     """What a function raised, as the error of its answer. An attribute `retryable = True` is passed on."""
     stopped = _find_stop(error)
     if stopped is not None:
         return Failure(stopped.code, str(stopped))
-    if isinstance(error, InvalidArguments):
-        return Failure("InvalidArguments", str(error), {"issues": error.issues} if error.issues else {})
+    if isinstance(error, InvalidArguments | ResultRefused):
+        code = "InvalidArguments" if isinstance(error, InvalidArguments) else "ResultRefused"
+        return Failure(code, str(error), {"issues": error.issues} if error.issues else {})
+    for kind, code in _OF_SIGNATURES:
+        if isinstance(error, kind):
+            return Failure(code, str(error))
     details: dict[str, Any] = {
         "class": _class_path(type(error)),
         "bases": [_class_path(base) for base in type(error).__mro__[1:-1]],

@@ -6,7 +6,7 @@
  */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { hasCustom } from '../side.ts'
+import { hasCustom } from '../field-type.ts'
 import { toldSpec } from '../signature.ts'
 import type { Spec } from '../spec.ts'
 import { pythonOf } from './emit-python.ts'
@@ -21,11 +21,11 @@ export interface BuildOptions {
   /** The generated TypeScript file, from `root`. */
   readonly out: string
   /** The generated Python module, from `root`; none when absent. */
-  readonly python?: string
+  readonly python?: string | undefined
   /** All specs as JSON, from `root`; none when absent. */
-  readonly manifest?: string
+  readonly manifest?: string | undefined
   /** Compare with what is there, and write nothing. */
-  readonly check?: boolean
+  readonly check?: boolean | undefined
 }
 
 export interface BuildReport {

@@ -23,8 +23,10 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import Field
 
 from .._app import App
-from .._errors import InvalidArguments
+from .._errors import InvalidArguments, SignatureDrift
+from ..signatures import check_inputs, spec_of
 from ._job import Job, job
+from ._predictor import outputs_of
 from ._trace import RANK
 from ._variables import Variable, apply, variables_of
 
@@ -55,6 +57,7 @@ def program(
     slots: bool = True,
     inputs: Sequence[str] | None = None,
     model: str = "default",
+    signature: type[dspy.Signature] | None = None,
 ) -> None:
     """Registers a program.
 
@@ -62,7 +65,22 @@ def program(
     value, for what is not a property of a predictor, the number of demonstrations for example. `slots=False` leaves
     the knobs as the only variables. `inputs` are the fields of a row that the module is called with; by default
     those of its first predictor.
+
+    `signature` is what callers know of the program, by hash: a caller that was made from another one is told so before
+    anything starts, `run` checks what goes in, and answers the outputs of the signature, checked.
     """
+    border = signature
+    own = None if border is None else spec_of(border)["hash"]
+
+    def agree(theirs: str | None) -> None:
+        if theirs is None or theirs == own:
+            return
+        if own is None:
+            raise SignatureDrift(f"{name}: the caller has the signature {theirs}, and the program was given none")
+        raise SignatureDrift(
+            f"{name}: the caller has the signature {theirs}, the program {own}; "
+            "`troupe signatures build` brings them together"
+        )
 
     def build(assignment: Mapping[str, Any]) -> Any:
         values = {knob.name: knob.check(assignment.get(knob.name, knob.value)) for knob in knobs}
@@ -80,11 +98,19 @@ def program(
         return [variable.to_wire() for variable in (*knobs, *(variables_of(build({})) if slots else ()))]
 
     @app.function(name=f"{name}.run")
-    def run(inputs: dict[str, Any], assignment: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The outputs of the program for one input."""
+    def run(
+        inputs: dict[str, Any], assignment: dict[str, Any] | None = None, signature: str | None = None
+    ) -> dict[str, Any]:
+        """The outputs of the program for one input; `signature` is the hash that the caller was made from."""
+        agree(signature)
         module = build(assignment or {})
-        with job(model):
-            return _outputs(module(**inputs))
+        if border is None:
+            with job(model):
+                return _outputs(module(**inputs))
+        checked = check_inputs(border, inputs)
+        with job(model), dspy.context(warn_on_type_mismatch=False):
+            prediction = module(**checked)
+        return outputs_of(border, prediction)
 
     @app.function(name=f"{name}.evaluate")
     def evaluate(
@@ -93,8 +119,10 @@ def program(
         assignment: dict[str, Any] | None = None,
         threads: Annotated[int, Field(ge=1, le=32)] = 4,
         detail: bool = False,
+        signature: str | None = None,
     ) -> dict[str, Any]:
         """The mean score over the rows: `{score, correct, total, usage, rows?}`; `detail` asks for the rows."""
+        agree(signature)
         if metric not in metrics:
             raise InvalidArguments(f"no metric '{metric}'; there are: {', '.join(metrics)}")
         module = build(assignment or {})
