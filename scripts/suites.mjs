@@ -19,12 +19,21 @@ import { run } from './run.mjs'
 const BIOME = 'node_modules/@biomejs/biome/bin/biome'
 const TSC = 'node_modules/typescript/bin/tsc'
 const PYRIGHT = 'node_modules/pyright/index.js'
+const TROUPE = 'apps/node-runner/src/main.ts'
 
 /** @type {readonly Suite[]} */
 export const suites = [
   { name: 'unit', alone: false, run: (context) => vitest('unit', context) },
   { name: 'types', alone: false, run: ({ root, echo }) => check(root, echo, [[pinnedNode(root), TSC, '-b']]) },
-  { name: 'lint', alone: false, run: ({ root, echo }) => check(root, echo, [[pinnedNode(root), BIOME, 'check', '.']]) },
+  {
+    name: 'lint',
+    alone: false,
+    run: ({ root, echo }) =>
+      check(root, echo, [
+        [pinnedNode(root), BIOME, 'check', '.'],
+        [pinnedNode(root), '--conditions=troupe-source', TROUPE, 'signatures', 'build', '--check'],
+      ]),
+  },
   {
     name: 'python-types',
     alone: false,

@@ -4,6 +4,7 @@ import { createSystem, effect, type JournalRecord, type System } from '@troupe/c
 import { nats } from '@troupe/core/nats'
 import { natsServer, type TestServer } from '@troupe/core/testing'
 import { serveModels, standInModel } from '@troupe/llm'
+import { signature } from '@troupe/signatures'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { callerOf } from './python-caller.ts'
@@ -17,12 +18,42 @@ afterAll(() => server.end())
 const systemIn = (namespace: string, actors: Parameters<typeof createSystem>[0]): Promise<System> =>
   createSystem({ ...actors, backend: nats({ servers: server.url, namespace, initialise: true }), shards: 8 })
 
+const TRIAGE =
+  "docstring: str -> module: Literal['argparse', 'datetime', 'decimal', 'email', 'logging', 'socket', 'tarfile', 'zipfile']"
+const triageSignature = signature(TRIAGE)
+
+test('a program with another signature is told so before anything starts; any signature can be predicted', async () => {
+  const workers = pool('dspy', { app: 'troupe_demo.triage:app', size: 1 })
+  const drifted = callerOf('drifted', workers.dspy('triage', signature(TRIAGE, { desc: { module: 'its name' } })).run)
+  const Label = z.object({ docstring: z.string() })
+  const predict = callerOf(
+    'predict',
+    workers.predict(
+      signature("docstring: str, more: list[Label] -> module: Literal['socket', 'email']", {
+        types: { Label },
+        name: 'Either',
+      }),
+      { module: 'ChainOfThought' },
+    ),
+  )
+  await using system = await systemIn('signatures', { actors: [workers, drifted.def, predict.def] })
+  const { bus, namespace } = system.connection
+  const models = serveModels({ bus, namespace, model: standInModel(), clock: system.runtime.clock })
+  const inputs = { docstring: 'Open a connection to a host.' }
+
+  const { error } = await drifted.run(system, 'k', { inputs })
+  expect(error).toMatchObject({ code: 'SignatureDrift', applied: 'no' })
+  expect(error?.message).toContain('troupe signatures build')
+
+  const answer = await predict.run(system, 'k', { ...inputs, more: [{ docstring: 'Read a message.' }] })
+  expect(answer).toEqual({ value: { module: expect.stringMatching(/^(socket|email)$/) } })
+  expect((await predict.run(system, 'k', { ...inputs, more: [{}] })).error?.code).toBe('InvalidEvent')
+  await models.stop()
+})
+
 test('a DSPy program is called by name and assignment; its model calls come back over the bus and stand in the log', async () => {
   const workers = pool('dspy', { app: 'troupe_demo.triage:app', size: 1 })
-  const triage = workers.dspy('triage', {
-    input: z.object({ docstring: z.string() }),
-    output: z.object({ module: z.string() }),
-  })
+  const triage = workers.dspy('triage', triageSignature)
   const rows = callerOf(
     'rows',
     workers.fn('triage.rows', {

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import dspy
 
 from troupe_worker import App
-from troupe_worker.dspy import Variable, program
+from troupe_worker.dspy import Variable, predictor, program
 
 from .docstrings import LABELS, Row, load_rows
+from .signatures_gen import Triage
 
 app = App()
 
@@ -52,8 +53,7 @@ def rows() -> dict[str, Any]:
 
 def make(values: Mapping[str, Any]) -> Any:
     """The program for one assignment of the knobs."""
-    fields: dict[str, Any] = {"docstring": (str, dspy.InputField()), "module": (Literal[LABELS], dspy.OutputField())}
-    signature: Any = dspy.make_signature(fields, INSTRUCTIONS[values["instruction"]])
+    signature: Any = Triage.with_instructions(INSTRUCTIONS[values["instruction"]])
     style = dspy.ChainOfThought if values["style"] == "ChainOfThought" else dspy.Predict
     made: Any = style(signature, temperature=values["temperature"])
     made.predictors()[0].demos = [dspy.Example(**row) for row in _demonstrations(values)]
@@ -71,4 +71,5 @@ def _exact(row: Any, prediction: Any) -> float:
     return float(row.module == prediction.module)
 
 
-program(app, "triage", make, metrics={"exact": _exact}, knobs=KNOBS, slots=False)
+program(app, "triage", make, metrics={"exact": _exact}, knobs=KNOBS, slots=False, signature=Triage)
+predictor(app)

@@ -2,20 +2,19 @@
  * `troupe signatures build|import`: what is made of signatures ahead of time, from TypeScript and from Python.
  *
  * 1. A problem in the sources ends with exit code 1 and leaves every file as it was.
+ * 2. What no option says, `troupe.signatures` in the package.json of the folder says.
  */
 import { type FSWatcher, watch } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BuildOptions, BuildReport } from '@troupe/signatures/build'
 import { Command } from 'commander'
+import { z } from 'zod'
 import { API_VERSION, count, print } from '../output.ts'
 import { Problem } from '../problem.ts'
 
-interface BuildCommandOptions {
-  readonly source: readonly string[]
-  readonly out: string
-  readonly python?: string
-  readonly manifest?: string
+interface BuildCommandOptions extends Partial<Settings> {
+  readonly source?: readonly string[]
   readonly check?: boolean
   readonly watch?: boolean
   readonly json?: boolean
@@ -26,8 +25,8 @@ export function signaturesCommand(): Command {
   signatures
     .command('build')
     .description('write types, checks and Python classes of all signatures in the sources')
-    .option('--source <folder...>', 'folders with TypeScript', ['src'])
-    .option('--out <file>', 'the TypeScript file', 'src/signatures.gen.ts')
+    .option('--source <folder...>', 'folders with TypeScript (src)')
+    .option('--out <file>', 'the TypeScript file (src/signatures.gen.ts)')
     .option('--python <file>', 'a Python module with a class for each')
     .option('--manifest <file>', 'a JSON file with the spec of each')
     .option('--check', 'write nothing; fail when a file is not what it would be')
@@ -43,8 +42,27 @@ export function signaturesCommand(): Command {
   return signatures
 }
 
+const settings = z.strictObject({
+  sources: z.array(z.string()).default(['src']),
+  out: z.string().default('src/signatures.gen.ts'),
+  python: z.string().optional(),
+  manifest: z.string().optional(),
+})
+type Settings = z.output<typeof settings>
+
+/** Of the package in `root`. */
+async function settingsIn(root: string): Promise<Settings> {
+  const text = await readFile(join(root, 'package.json'), 'utf8').catch(() => '{}')
+  const { troupe } = z.object({ troupe: z.object({ signatures: z.unknown() }).optional() }).parse(JSON.parse(text))
+  const found = settings.safeParse(troupe?.signatures ?? {})
+  if (found.success) return found.data
+  const what = `troupe.signatures in package.json: ${z.prettifyError(found.error)}`
+  throw new Problem({ code: 'Usage', exit: 'usage', what })
+}
+
 async function build({ source, watch: forEver, json, ...options }: BuildCommandOptions): Promise<void> {
-  const asked: BuildOptions = { root: process.cwd(), sources: source, ...options }
+  const root = process.cwd()
+  const asked = { root, ...(await settingsIn(root)), ...(source && { sources: source }), ...options }
   if (forEver) return watched(asked)
   const report = await built(asked)
   if (json) print(JSON.stringify({ apiVersion: API_VERSION, kind: 'SignaturesBuild', ...report }))

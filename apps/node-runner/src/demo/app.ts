@@ -10,6 +10,9 @@ import { choice, float, int, type ObjectiveInput, session, study, variables, var
 import { optuna, pool } from '@troupe/bridge-python'
 import { type EffectContext, effect } from '@troupe/core'
 import { z } from 'zod'
+import { requireCompiled, signature } from './signatures.gen.ts'
+
+requireCompiled()
 
 export const general = pool('general', { app: 'troupe_demo.triage:app' })
 export const optimizer = pool('optimizer', { app: 'troupe_demo.optimizer:app', size: 1 })
@@ -20,10 +23,14 @@ const loadRows = general.fn('triage.rows', {
   output: z.object({ labels: z.array(z.string()), pool: z.number(), dev: z.array(row), heldOut: z.array(row) }),
   class: 'read',
 })
-const program = general.dspy('triage', {
-  input: z.object({ docstring: z.string() }),
-  output: z.object({ module: z.string() }),
-})
+/** What is asked of the model depends on the trial (`troupe_demo/triage.py`); what goes in and comes out does not. */
+const program = general.dspy(
+  'triage',
+  signature(
+    "docstring: str -> module: Literal['argparse', 'datetime', 'decimal', 'email', 'logging', 'socket', 'tarfile', 'zipfile']",
+    { name: 'Triage' },
+  ),
+)
 
 /** What is searched. The first value of each is the baseline: no demonstrations, a plain instruction. */
 export const space = {

@@ -1,7 +1,6 @@
 /** `troupe demo`: the main job, end to end. */
 import { Command, InvalidArgumentError } from 'commander'
 import { DEFAULTS } from './options.ts'
-import { runDemo } from './run.ts'
 import { Screen } from './screen.ts'
 
 const whole = (least: number, most: number) => (text: string) => {
@@ -36,6 +35,8 @@ export function demoCommand(): Command {
       if (given.kill && given.nodes === 1) screen.line('One node: nobody could take over, so none is killed.')
       const signal = interrupted()
       try {
+        // Only now: other commands need none of it, and `signatures build` has to run when its signatures are not compiled.
+        const { runDemo } = await import('./run.ts')
         const report = await runDemo(options, screen, signal)
         if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
       } catch (error) {
