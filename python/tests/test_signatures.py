@@ -196,10 +196,10 @@ class TestRoundTrip:
         own = spec_of(one_field(str, desc="${x}"))["fields"][1]
         assert own == {"name": "x", "io": "output", "type": {"kind": "str"}}
         spec = respec(spec_of(one_field(str)))
-        spec["fields"][0] |= {"desc": "", "prefix": "Why:"}
+        spec["fields"][0] |= {"desc": ""}
         extra: Any = signature_of(respec(spec)).input_fields["y"].json_schema_extra
-        assert (extra["desc"], extra["prefix"]) == ("", "Why:")
-        assert spec_of(signature_of(respec(spec)))["fields"][0].get("prefix") == "Why:"
+        assert extra["desc"] == ""
+        assert spec_of(signature_of(respec(spec)))["fields"][0].get("desc") == ""
 
     def test_dspy_takes_the_class_as_its_own(self) -> None:
         built = signature_of(spec_of(Everything))

@@ -114,14 +114,13 @@ test('custom types need a name of their own and a JSON Schema', () => {
 
 test('a definition field by field is the signature of its text', () => {
   const long = defineSignature({
-    inputs: { question: 'str', context: { type: 'list[str]', desc: 'what is known', prefix: 'Known:' } },
+    inputs: { question: 'str', context: { type: 'list[str]', desc: 'what is known' } },
     outputs: { answer: "Literal['yes', 'no']" },
     instructions: 'Answer.',
   })
   const text = signature("question: str, context: list[str] -> answer: Literal['yes', 'no']", {
     instructions: 'Answer.',
     desc: { context: 'what is known' },
-    prefix: { context: 'Known:' },
   })
   expect(long.spec).toEqual(text.spec)
   const smuggled: string = 'str, more: int'

@@ -45,16 +45,12 @@ export interface SignatureOptions<Field extends string = string, N extends Custo
   readonly instructions?: string
   /** What a model is told of a field. */
   readonly desc?: { readonly [F in Field]?: string }
-  /** What stands before the value of a field in a prompt. @defaultValue made of the name, as by DSPy */
-  readonly prefix?: { readonly [F in Field]?: string }
   /** For people: the Python class has it. @defaultValue 'Signature' */
   readonly name?: string
 }
 
 /** The type of a field as text, alone or with what a model is told of it. */
-export type FieldDefinition =
-  | string
-  | { readonly type: string; readonly desc?: string | undefined; readonly prefix?: string | undefined }
+export type FieldDefinition = string | { readonly type: string; readonly desc?: string | undefined }
 export type FieldDefinitions = { readonly [field: string]: FieldDefinition }
 
 type None = Record<never, never>
@@ -78,7 +74,7 @@ type CheckedDefinitions<F, N extends CustomTypes> = {
   readonly [K in keyof F]: ParseFieldType<TypeText<F[K]> & string, Outputs<N>> extends { readonly refused: infer M }
     ? F[K] extends string
       ? M
-      : { readonly type: M; readonly desc?: string; readonly prefix?: string }
+      : { readonly type: M; readonly desc?: string }
     : F[K]
 }
 
@@ -155,7 +151,7 @@ export function signatures(plans: Plans = {}): Signatures {
       if (names.join() !== plan.fields.map(({ name }) => name).join()) {
         throw new SignatureRefused(says.oneType, text)
       }
-      return signatureOf(text, plan, { ...options, ...toldOf({ ...inputs, ...outputs }) })
+      return signatureOf(text, plan, { ...options, desc: descOf({ ...inputs, ...outputs }) })
     },
     runtimeParsed: () => [...parsed],
     requireCompiled: () => {
@@ -191,21 +187,17 @@ export function textOfDefinition(inputs: FieldDefinitions, outputs: FieldDefinit
   return `${side(inputs).join(', ')} -> ${side(outputs).join(', ')}`
 }
 
-function toldOf(fields: FieldDefinitions): Pick<SignatureOptions, 'desc' | 'prefix'> {
-  const told = (what: 'desc' | 'prefix') =>
-    Object.fromEntries(
-      Object.entries(fields).flatMap(([name, field]) => {
-        const text = typeof field === 'string' ? undefined : field[what]
-        return text === undefined ? [] : [[name, text]]
-      }),
-    )
-  return { desc: told('desc'), prefix: told('prefix') }
+export function descOf(fields: FieldDefinitions): { readonly [field: string]: string } {
+  const told = Object.entries(fields).flatMap(([name, field]) =>
+    typeof field === 'string' || field.desc === undefined ? [] : [[name, field.desc] as const],
+  )
+  return Object.fromEntries(told)
 }
 
 function signatureOf<I, O>(text: string, plan: Plan, options: SignatureOptions): Signature<I, O> {
-  const { types = {}, desc = {}, prefix = {} } = options
+  const { types = {}, desc = {} } = options
   const names = new Set(plan.fields.map(({ name }) => name))
-  const unknown = Object.keys({ ...desc, ...prefix }).find((field) => !names.has(field))
+  const unknown = Object.keys(desc).find((field) => !names.has(field))
   if (unknown !== undefined) throw new SignatureRefused(says.noSuchField(unknown), text)
   const misnamed = Object.keys(types)
     .map(typeNameFault)
@@ -218,16 +210,12 @@ function signatureOf<I, O>(text: string, plan: Plan, options: SignatureOptions):
 /** The spec of fields, and of what a model is told about them. */
 export function toldSpec(
   parsed: readonly ParsedField[],
-  { name = 'Signature', instructions, desc = {}, prefix = {} }: Omit<SignatureOptions, 'types'>,
+  { name = 'Signature', instructions, desc = {} }: Omit<SignatureOptions, 'types'>,
   defs: Spec['defs'] = {},
 ): Spec {
   const fields = parsed.map((field): SpecField => {
-    const [told, before] = [desc[field.name], prefix[field.name]]
-    return {
-      ...field,
-      ...(told === undefined ? {} : { desc: told }),
-      ...(before === undefined ? {} : { prefix: before }),
-    }
+    const told = desc[field.name]
+    return told === undefined || told === `\${${field.name}}` ? field : { ...field, desc: told }
   })
   return specOf({ name, instructions: instructions?.trim() ? instructions : defaultInstructions(fields), fields, defs })
 }

@@ -17,8 +17,6 @@ export interface SpecField {
   readonly type: FieldType
   /** Absent: DSPy's own, `${name}`. */
   readonly desc?: string
-  /** Absent: DSPy's own, made of the name. */
-  readonly prefix?: string
 }
 
 export interface Spec {

@@ -30,11 +30,9 @@ function classSource(name: string, { instructions, fields }: Spec): string {
   return `class ${name}(dspy.Signature):\n    ${pythonText(instructions)}\n\n${fields.map(fieldSource).join('')}`
 }
 
-function fieldSource({ name, io, type, desc, prefix }: SpecField): string {
-  const told = Object.entries({ desc, prefix }).flatMap(([key, text]) =>
-    text === undefined ? [] : [`${key}=${pythonText(text)}`],
-  )
-  return `    ${name}: ${textOf(type)} = dspy.${io === 'input' ? 'InputField' : 'OutputField'}(${told.join(', ')})\n`
+function fieldSource({ name, io, type, desc }: SpecField): string {
+  const told = desc === undefined ? '' : `desc=${pythonText(desc)}`
+  return `    ${name}: ${textOf(type)} = dspy.${io === 'input' ? 'InputField' : 'OutputField'}(${told})\n`
 }
 
 /** JSON's escapes are Python's. */

@@ -7,7 +7,7 @@
 import { type Argument, type CallExpression, type Expression, parseSync, Visitor } from 'oxc-parser'
 import { type ParsedField, parseFields } from '../parse.ts'
 import { SignatureRefused } from '../refusal.ts'
-import { textOfDefinition } from '../signature.ts'
+import { descOf, textOfDefinition } from '../signature.ts'
 import { members, staticValue } from './static-value.ts'
 
 export interface FoundSignature {
@@ -26,7 +26,6 @@ export interface Told {
   readonly name?: string
   readonly instructions?: string
   readonly desc?: { readonly [field: string]: string }
-  readonly prefix?: { readonly [field: string]: string }
 }
 
 export interface Problem {
@@ -108,17 +107,10 @@ function signatureIn(
   }
   const text = textOfDefinition(inputs, outputs)
   const told = toldIn(first)
-  const perField = (what: 'desc' | 'prefix') =>
-    Object.fromEntries(
-      Object.entries({ ...inputs, ...outputs }).flatMap(([name, field]) => {
-        const text = typeof field === 'string' ? undefined : field[what]
-        return text === undefined ? [] : [[name, text]]
-      }),
-    )
   return {
     text,
     fields: parseFields(text, typeNames(first)),
-    told: told === undefined ? undefined : { ...told, desc: perField('desc'), prefix: perField('prefix') },
+    told: told === undefined ? undefined : { ...told, desc: descOf({ ...inputs, ...outputs }) },
   }
 }
 
@@ -149,7 +141,7 @@ function toldIn(options: Argument | undefined): Told | undefined {
   if (entries === undefined) return undefined
   const told: { [key: string]: unknown } = {}
   for (const [name, node] of entries) {
-    if (!['name', 'instructions', 'desc', 'prefix'].includes(name)) continue
+    if (!['name', 'instructions', 'desc'].includes(name)) continue
     const found = staticValue(node)
     if (found === 'not static') return undefined
     told[name] = found.value

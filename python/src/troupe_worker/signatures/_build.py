@@ -80,8 +80,6 @@ def _info(field: SpecField) -> Any:
     extra: dict[str, Any] = info.json_schema_extra
     if "desc" in field:
         extra["desc"] = field["desc"]
-    if "prefix" in field:
-        extra["prefix"] = field["prefix"]  # as an argument DSPy calls it deprecated
     if limits := field["type"].get("limits"):
         words = [f"{_WORDS[name]}: {number_text(limits[name])}" for name in LIMITS if name in limits]
         extra["constraints"] = ", ".join(words)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_or
 
 import dspy
 from annotated_types import BaseMetadata, Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen
-from dspy.signatures.signature import infer_prefix
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
@@ -76,8 +75,6 @@ def _field(name: str, io: Literal["input", "output"], info: FieldInfo, customs: 
     extra = cast("Mapping[str, str]", info.json_schema_extra)
     if extra["desc"] != f"${{{name}}}":
         field["desc"] = extra["desc"]
-    if extra["prefix"] != f"{infer_prefix(name)}:":
-        field["prefix"] = extra["prefix"]
     return field
 
 

@@ -28,8 +28,6 @@ class SpecField(TypedDict):
     type: FieldType
     desc: NotRequired[str]
     """Absent: DSPy's own, `${name}`."""
-    prefix: NotRequired[str]
-    """Absent: DSPy's own, made of the name."""
 
 
 class Spec(TypedDict):
@@ -97,7 +95,7 @@ def _fields(value: object, defs: Mapping[str, JsonSchema]) -> list[SpecField]:
 
 
 def _field(value: object, defs: Mapping[str, JsonSchema]) -> SpecField:
-    field = _members(value, "a field", {"name", "io", "type"}, ("desc", "prefix"))
+    field = _members(value, "a field", {"name", "io", "type"}, ("desc",))
     name = _text(field["name"], "a field's name")
     if fault := field_name_fault(name):
         raise SignatureRefused(f"field '{name}': {fault}")
@@ -109,8 +107,6 @@ def _field(value: object, defs: Mapping[str, JsonSchema]) -> SpecField:
         raise SignatureRefused(f"field '{name}': {error}") from None
     if "desc" in field:
         made["desc"] = _text(field["desc"], f"field '{name}': desc")
-    if "prefix" in field:
-        made["prefix"] = _text(field["prefix"], f"field '{name}': prefix")
     return made
 
 
