@@ -27,8 +27,8 @@ interface Alone {
   Any: ['Any', unknown]
   list: ['list', unknown[]]
   List: ['list', unknown[]]
-  dict: ['dict', { [key: string]: unknown }]
-  Dict: ['dict', { [key: string]: unknown }]
+  dict: ['dict', Keyed<unknown>['str']]
+  Dict: ['dict', Keyed<unknown>['str']]
   tuple: ['tuple_of', unknown[]]
   Tuple: ['tuple_of', unknown[]]
 }
