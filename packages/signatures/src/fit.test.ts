@@ -5,7 +5,8 @@ import { type FieldType, textOf } from './field-type.ts'
 import { fits, type Issue, read } from './fit.ts'
 import { parseFieldType } from './parse.ts'
 import * as plan from './plan.ts'
-import { randomOf, randomType, randomValue } from './random-type.ts'
+import { seededDice } from './random-text.ts'
+import { randomType, randomValue } from './random-type.ts'
 
 const issuesOf = (type: FieldType, value: unknown): readonly Issue[] => {
   const issues: Issue[] = []
@@ -22,13 +23,13 @@ const evaluated = (source: string) => new Function(...Object.keys(plan), `return
 test.each([1, 2, 3, 4])(
   'fit/1: read, fits and the generated check agree on random types and values (seed %s)',
   (seed) => {
-    const random = randomOf(seed * 7919)
+    const dice = seededDice(seed * 7919)
     const seen = { yes: 0, no: 0 }
     for (let n = 0; n < 500; n++) {
-      const type = randomType(random)
+      const type = randomType(dice)
       const [quick, generated] = [fits(type), compiled(type)]
       for (let m = 0; m < 8; m++) {
-        const value = randomValue(type, random)
+        const value = randomValue(type, dice)
         const right = issuesOf(type, value).length === 0
         seen[right ? 'yes' : 'no']++
         const about = `${textOf(type)}: ${inspect(value, { depth: 5 })}`
@@ -41,9 +42,9 @@ test.each([1, 2, 3, 4])(
 )
 
 test('the canonical text and the generated source of a random type make the same type again', () => {
-  const random = randomOf(11)
+  const dice = seededDice(11)
   for (let n = 0; n < 1_000; n++) {
-    const type = randomType(random)
+    const type = randomType(dice)
     expect(parseFieldType(textOf(type), new Set())).toEqual(type)
     expect(evaluated(madeSource(type))).toEqual(type)
   }

@@ -1,6 +1,6 @@
 /** JSON Schema (2020-12) of types and of a side, in pydantic's words: both languages describe the same field alike. */
 import { assertNever } from './assert-never.ts'
-import type { FieldType, Limits, LiteralValue } from './field-type.ts'
+import { customNames, type FieldType, type Limits, type LiteralValue } from './field-type.ts'
 import type { Json, JsonSchema, SpecField } from './spec.ts'
 
 /** Of an object with all of these fields and no other. */
@@ -11,8 +11,28 @@ export function objectSchema(
   const properties = Object.fromEntries(fields.map(({ name, type }) => [name, schemaOf(type)]))
   const required = fields.map(({ name }) => name)
   const own: JsonSchema = { type: 'object', properties, required, additionalProperties: false }
-  return Object.keys(defs).length === 0 ? own : { ...own, $defs: defs }
+  const used = referredTo(
+    fields.flatMap(({ type }) => customNames(type)),
+    defs,
+  )
+  return Object.keys(used).length === 0 ? own : { ...own, $defs: used }
 }
+
+/** The definitions of `names`, and of all that they refer to. */
+function referredTo(names: readonly string[], defs: Definitions): Definitions {
+  const found = new Map<string, JsonSchema>()
+  const waiting = [...names]
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const schema = defs[name]
+    if (schema === undefined || found.has(name)) continue
+    found.set(name, schema)
+    waiting.push(...Array.from(JSON.stringify(schema).matchAll(REFERENCE), ([, other = '']) => other))
+  }
+  return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+const REFERENCE = /"\$ref":"#\/\$defs\/([A-Za-z0-9_]+)"/g
+type Definitions = { readonly [name: string]: JsonSchema }
 
 export function schemaOf(type: FieldType): JsonSchema {
   switch (type.kind) {
@@ -44,8 +64,12 @@ export function schemaOf(type: FieldType): JsonSchema {
       const names = { min_length: 'minProperties', max_length: 'maxProperties' }
       return { type: 'object', additionalProperties: members, ...named(type.limits, names) }
     }
-    case 'union':
-      return { anyOf: type.of.map(schemaOf) }
+    case 'union': {
+      // Types that JSON has one word for, a list and an open tuple for example, are said once.
+      const members = [...new Map(type.of.map(schemaOf).map((member) => [JSON.stringify(member), member])).values()]
+      const [only] = members
+      return members.length === 1 && only !== undefined ? only : { anyOf: members }
+    }
     case 'literal':
       return literalSchema(type.values)
     case 'custom':

@@ -47,6 +47,7 @@ export const MALFORMED = [
   ['q: None -> a', "field 'q': DSPy takes None for str; use Optional[...]"],
   ['q: Optional[None] -> a', "field 'q': DSPy takes None for str; use Optional[...]"],
   ['q -> a: Optional', "field 'a': 'Optional' needs type arguments"],
+  ['q -> a: List', "field 'a': 'List' needs type arguments"],
   ['q -> a: set', "field 'a': 'set' needs type arguments"],
   ['q -> a: str[int]', "field 'a': 'str' takes no type arguments"],
   ['q -> a: Person[int]', "field 'a': 'Person' takes no type arguments"],

@@ -2,9 +2,20 @@
 import { says } from './refusal.ts'
 
 export const SCALARS = ['str', 'int', 'float', 'bool', 'None', 'Any'] as const
-/** With a meaning of their own without arguments: `list` is `list[Any]`. */
-export const BARE = ['list', 'List', 'dict', 'Dict', 'tuple', 'Tuple'] as const
-export const GENERICS = [...BARE, 'set', 'Set', 'Optional', 'Union', 'Literal', 'Annotated'] as const
+/** With a meaning of their own without arguments: `list` is `list[Any]`. DSPy refuses a bare `List`. */
+export const BARE = ['list', 'dict', 'tuple'] as const
+export const GENERICS = [
+  ...BARE,
+  'List',
+  'Dict',
+  'Tuple',
+  'set',
+  'Set',
+  'Optional',
+  'Union',
+  'Literal',
+  'Annotated',
+] as const
 
 export type Scalar = (typeof SCALARS)[number]
 export type Bare = (typeof BARE)[number]

@@ -180,8 +180,8 @@ function ofUnion(members: readonly FieldType[]): Read {
 
 function bareOf(name: Generic): FieldType {
   if (!isBare(name)) throw new Refusal(says.needsArguments(name))
-  if (name === 'list' || name === 'List') return { kind: 'list', of: ANY }
-  if (name === 'dict' || name === 'Dict') return { kind: 'dict', key: 'str', of: ANY }
+  if (name === 'list') return { kind: 'list', of: ANY }
+  if (name === 'dict') return { kind: 'dict', key: 'str', of: ANY }
   return { kind: 'tuple_of', of: ANY }
 }
 

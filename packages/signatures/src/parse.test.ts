@@ -17,7 +17,10 @@ const canonical = (fields: readonly ParsedField[]): string => {
 test.each([
   ['question, context -> answer', 'question: str, context: str -> answer: str'],
   ['\n  q: str,\n\tn : int ,\n -> a: float,\r\n', 'q: str, n: int -> a: float'],
-  ['q: list, d: dict, t: tuple -> a: List', 'q: list[Any], d: dict[str, Any], t: tuple[Any, ...] -> a: list[Any]'],
+  [
+    'q: list, d: dict, t: tuple -> a: list[list]',
+    'q: list[Any], d: dict[str, Any], t: tuple[Any, ...] -> a: list[list[Any]]',
+  ],
   ['q: int | None -> a: Optional[int]', 'q: int | None -> a: int | None'],
   ['q: None | int | int -> a: Union[str, int | None, str]', 'q: int | None -> a: str | int | None'],
   ['q: Dict[int, List[str]] -> a: Set[ str ]', 'q: dict[int, list[str]] -> a: set[str]'],

@@ -24,7 +24,7 @@ export const CUSTOM = ['Person', 'Tag_2', 'x'] as const
 const NAMES = 'question context answer a b2 Class x_y refused rest type name q0 long_name_of_a_field in_ T'.split(' ')
 const ODD_NAMES = 'class None copy dict demos _q 1a a-b q? *q / a=1 ü 😀 str'.split(' ')
 const ODD_TYPES = [
-  ...'string number Array object dspy.Image ... Persn None set Optional Literal'.split(' '),
+  ...'string number Array object dspy.Image ... Persn None set List Optional Literal'.split(' '),
   ...`'str' "str" str[int] list[] tuple[...] Person[int]`.split(' '),
 ]
 const NASTY = [...' \n\t\r,,::||[[]]()==*/?\'\'""\\-.#0159aZ_é😀\0\u00a0\v<>{}@'] as const
@@ -82,7 +82,7 @@ class Writer {
     if (this.#isOdd()) return this.#one(ODD_TYPES)
     const inside = () => this.type(depth - 1)
     const scalar = () =>
-      this.#one(['str', 'int', 'float', 'bool', 'str', 'int', 'Any', ...CUSTOM, 'list', 'Dict', 'tuple'])
+      this.#one(['str', 'int', 'float', 'bool', 'str', 'int', 'Any', ...CUSTOM, 'list', 'dict', 'tuple'])
     if (depth <= 0) return this.#rare(6) ? this.#literal() : scalar()
     const deeper = this.#rare(40) ? () => this.type(depth + 1) : inside
     switch (this.#dice.throw(10)) {

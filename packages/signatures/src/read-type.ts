@@ -26,11 +26,8 @@ interface Alone {
   None: ['None', null]
   Any: ['Any', unknown]
   list: ['list', unknown[]]
-  List: ['list', unknown[]]
   dict: ['dict', Keyed<unknown>['str']]
-  Dict: ['dict', Keyed<unknown>['str']]
   tuple: ['tuple_of', unknown[]]
-  Tuple: ['tuple_of', unknown[]]
 }
 
 type Known<Types> = keyof Alone | Generic | keyof Types
