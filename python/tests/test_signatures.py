@@ -22,6 +22,8 @@ import dspy
 import pytest
 from dspy.signatures.signature import SignatureMeta
 from pydantic import BaseModel, Field
+from signature_corpus import Color as CorpusColor
+from signature_corpus import Person as CorpusPerson
 
 import troupe_worker.signatures
 from troupe_worker import InvalidArguments
@@ -43,6 +45,7 @@ from troupe_worker.signatures._spec import hash_of
 from troupe_worker.signatures._typing import same_type, union
 
 Wire = dict[str, Any]
+CORPUS = Path(__file__).parents[2] / "test" / "golden" / "signatures.json"
 
 
 class Color(enum.Enum):
@@ -256,6 +259,13 @@ class TestRoundTrip:
         with pytest.raises(SignatureRefused, match="field 'demos': the name is taken"):
             spec_of(dspy.make_signature("demos -> a"))
 
+    def test_a_map_that_predict_would_take_for_its_own_is_refused(self) -> None:
+        for type in ("dict[str, Any]", "Any", "dict | None"):
+            with pytest.raises(SignatureRefused, match=r"field 'prediction': dspy\.Predict may take"):
+                spec_of(dspy.make_signature(f"prediction: {type} -> a"))
+        for text in ("prediction: str -> a", "prediction: list[dict] -> a", "q -> prediction: Any"):
+            assert spec_of(dspy.make_signature(text))
+
     def test_classes_that_cannot_be_told_apart_by_name_are_refused(self) -> None:
         first, second = (type("Same", (BaseModel,), {"__annotations__": {"a": of}}) for of in (int, str))
         with pytest.raises(SignatureRefused, match="two types are named 'Same'"):
@@ -264,7 +274,7 @@ class TestRoundTrip:
     def test_the_names_taken_are_those_of_dspy(self) -> None:
         attributes = {name for name in (*dir(dspy.Signature), *dir(SignatureMeta)) if not name.startswith("_")}
         assert attributes - TAKEN == set()
-        assert TAKEN - attributes == {"config", "demos", "lm", "new_signature"}
+        assert TAKEN - attributes == {"config", "demos", "lm", "new_signature", "self"}
 
 
 class TestOrder:
@@ -577,10 +587,7 @@ def test_the_json_schema_of_a_side_is_that_of_pydantic_without_its_titles() -> N
 
 class TestCommand:
     def dump(self, *targets: str) -> subprocess.CompletedProcess[str]:
-        here = Path(__file__).parent
-        environment = {**os.environ, "PYTHONPATH": f"{here.parent / 'src'}{os.pathsep}{here}"}
-        command = [sys.executable, "-m", "troupe_worker.signatures", "dump", *targets]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        return _run("-m", "troupe_worker.signatures", "dump", *targets)
 
     def test_specs_are_printed(self) -> None:
         done = self.dump("test_signatures:Everything", "test_signatures:Everything")
@@ -595,3 +602,71 @@ class TestCommand:
         assert [line.split(": ")[0] for line in lines] == list(targets[1:])
         assert "No module named 'nowhere'" in lines[0]
         assert "is no dspy.Signature" in lines[2]
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    """A command of ours, beside the tests."""
+    here = Path(__file__).parent
+    env = {**os.environ, "PYTHONPATH": f"{here.parent / 'src'}{os.pathsep}{here}"}
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=here, env=env)
+
+
+class TestCorpus:
+    """`test/golden/signatures.json`, which the parsers of TypeScript are held to as well."""
+
+    def test_dspy_reads_signatures_as_the_file_says(self) -> None:
+        """Fails with another DSPy: then write the file anew, and see what has changed."""
+        done = _run("-W", "error", "signature_corpus.py")
+        assert (done.returncode, done.stderr) == (0, "")
+        old, new = json.loads(CORPUS.read_text()), json.loads(done.stdout)
+        if old["made_with"]["python"] == new["made_with"]["python"]:
+            assert done.stdout == CORPUS.read_text()
+        else:  # what Python says of types it cannot make, it says otherwise in every version
+            assert [_verdict(text) for text in new["texts"]] == [_verdict(text) for text in old["texts"]]
+            assert [it["spec"]["hash"] for it in new["specs"]] == [it["spec"]["hash"] for it in old["specs"]]
+
+    def test_what_it_can_say_comes_back_from_a_spec_as_it_was(self) -> None:
+        texts = json.loads(CORPUS.read_text())["texts"]
+        same = 0
+        for text in texts:
+            fields = text["dspy"].get("fields", [])
+            if "trap" in text or not fields or any(field["type"] is None for field in fields):
+                continue
+            made = dspy.make_signature(text["text"], custom_types={"Person": CorpusPerson, "Color": CorpusColor})
+            spec = _spec_or_reason(made)
+            if isinstance(spec, str):
+                assert re.search(r"': (the name is taken|a name is a letter)", spec)
+                continue
+            built = signature_of(spec)
+            assert spec_of(built) == spec
+            for field in fields:
+                schema = json_schema_of(built, field["io"])["properties"][field["name"]]
+                assert schema == field["schema"], text["text"]
+            same += 1
+        assert same > 300
+
+    def test_it_is_large_enough_and_has_all_sorts(self) -> None:
+        texts = json.loads(CORPUS.read_text())["texts"]
+        traps = "; ".join(text["trap"] for text in texts if "trap" in text)
+        kinds = (
+            "drops the default", "loses", "two fields of one name", "becomes str", "shadows an attribute", "reads on",
+            "no output fields", "imports the module", "evaluates as Python", "forgets the order", "to itself",
+            "no input fields",
+        )  # fmt: skip
+        assert [kind for kind in kinds if kind not in traps] == []
+        assert sum("error" in text["dspy"] for text in texts) > 200
+        assert sum("fields" in text["dspy"] for text in texts) > 400
+        assert len(CORPUS.read_bytes()) < 600_000
+
+
+def _spec_or_reason(cls: type[dspy.Signature]) -> Any:
+    try:
+        return spec_of(cls)
+    except SignatureRefused as refused:
+        return str(refused)
+
+
+def _verdict(text: Wire) -> Any:
+    dspy = text["dspy"]
+    shown = [(it["name"], it["io"], it["type"], it["schema"]) for it in dspy["fields"]] if "fields" in dspy else "error"
+    return text["text"], shown, "trap" in text

@@ -17,10 +17,10 @@ from pydantic.fields import FieldInfo
 
 from .._errors import SignatureRefused
 from ._definitions import definition_of, types_of
-from ._field_type import ANY, NONE, FieldType, TypeRefused, field_type, limit_value, limits_for, literal_value, union_of
+from ._field_type import ANY, NONE, FieldType, TypeRefused, limit_value, limits_for, literal_value, union_of
 from ._json import NotJson, checked_json
-from ._names import field_name_fault, type_name_fault
-from ._spec import REF, JsonSchema, Spec, SpecField, closure, hash_of, parse_spec
+from ._names import type_name_fault
+from ._spec import REF, JsonSchema, Spec, SpecField, closure, hash_of, parse_spec, spec_field
 
 _SCALARS: Final[Mapping[Any, str]] = {str: "str", int: "int", float: "float", bool: "bool"}
 _BARE: Final[Mapping[Any, FieldType]] = {
@@ -62,8 +62,6 @@ def read(cls: type[dspy.Signature]) -> tuple[Spec, Mapping[str, type]]:
 
 
 def _field(name: str, io: Literal["input", "output"], info: FieldInfo, customs: Customs) -> SpecField:
-    if fault := field_name_fault(name):
-        raise TypeRefused(fault)
     if not info.is_required():
         raise TypeRefused("DSPy alone would know its default; leave it out")
     if info.alias is not None or info.validation_alias is not None or info.serialization_alias is not None:
@@ -71,7 +69,7 @@ def _field(name: str, io: Literal["input", "output"], info: FieldInfo, customs: 
     type = type_of(info.annotation, customs)
     if limits := limits_of(type, info.metadata):
         type = {**type, "limits": limits}
-    field: SpecField = {"name": name, "io": io, "type": field_type(type, customs.defs)}
+    field = spec_field(name, io, type, customs.defs)
     extra = cast("Mapping[str, str]", info.json_schema_extra)
     if extra["desc"] != f"${{{name}}}":
         field["desc"] = extra["desc"]

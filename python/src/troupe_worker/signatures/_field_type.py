@@ -210,7 +210,7 @@ def literal_value(value: object) -> str | int | bool | None:
         if any(char in value for char in "\\\n\r\0") or ("'" in value and '"' in value):
             raise TypeRefused("a string in Literal has no backslash, line break or NUL, and one kind of quotes at most")
         return _json_of(value)
-    number = _json_of(value)
+    number = value if isinstance(value, float) else _json_of(value)
     if not isinstance(number, int):
         raise TypeRefused(f"{value!r} in Literal is no string, whole number, True, False or None")
     if number < 0:

@@ -22,10 +22,10 @@ TAKEN: Final = frozenset(
         *("model_rebuild", "model_validate", "model_validate_json", "model_validate_strings", "mro", "output_fields"),
         *("parse_file", "parse_obj", "parse_raw", "prepend", "register", "schema", "schema_json", "signature"),
         *("update_forward_refs", "validate", "with_instructions", "with_updated_fields"),
-        *("config", "demos", "lm", "new_signature"),
+        *("config", "demos", "lm", "new_signature", "self"),
     )
 )
-"""Attributes of `dspy.Signature` and its metaclass, and the arguments that `dspy.Predict` keeps to itself."""
+"""Attributes of `dspy.Signature` and its metaclass, and the arguments that `dspy.Predict` has of its own."""
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from typing_extensions import NotRequired, TypedDict
@@ -97,17 +97,30 @@ def _fields(value: object, defs: Mapping[str, JsonSchema]) -> list[SpecField]:
 def _field(value: object, defs: Mapping[str, JsonSchema]) -> SpecField:
     field = _members(value, "a field", {"name", "io", "type"}, ("desc",))
     name = _text(field["name"], "a field's name")
-    if fault := field_name_fault(name):
-        raise SignatureRefused(f"field '{name}': {fault}")
     if field["io"] not in ("input", "output"):
         raise SignatureRefused(f"field '{name}': io is input or output, not {field['io']!r}")
     try:
-        made: SpecField = {"name": name, "io": field["io"], "type": field_type(field["type"], defs)}
+        made = spec_field(name, field["io"], field["type"], defs)
     except TypeRefused as error:
         raise SignatureRefused(f"field '{name}': {error}") from None
     if "desc" in field:
         made["desc"] = _text(field["desc"], f"field '{name}': desc")
     return made
+
+
+def spec_field(name: str, io: Io, type: object, customs: Container[str]) -> SpecField:
+    """A field with its name and type checked; raises `TypeRefused`."""
+    if fault := field_name_fault(name):
+        raise TypeRefused(fault)
+    checked = field_type(type, customs)
+    if io == "input" and name == "prediction" and _may_be_map(checked):
+        # {"type": "content", …} would go to the provider as the text it should expect, and not into the prompt.
+        raise TypeRefused("dspy.Predict may take a map of this name for its own; call it otherwise")
+    return {"name": name, "io": io, "type": checked}
+
+
+def _may_be_map(type: FieldType) -> bool:
+    return any(map(_may_be_map, type["of"])) if type["kind"] == "union" else type["kind"] in ("dict", "Any", "custom")
 
 
 def _defs(value: object) -> dict[str, JsonSchema]:
