@@ -414,6 +414,7 @@ class TestSpec:
             ({"enum": [1.5]}, "1.5 is no text"),
             ({"enum": ["a"], "type": "integer"}, "not of type integer"),
             ({"anyOf": []}, "an empty one"),
+            ({"type": "object", "additionalProperties": 5}, "not both"),
             ({"type": "array", "items": {"allOf": [{}]}}, "no word for allOf"),
         ],
     )
@@ -436,6 +437,8 @@ class TestDefinitions:
             ({"enum": ["red", "mro", "_x"]}, ["red", "mro"], ["blue", 1]),
             ({"enum": ["a", 1, True, None]}, ["a", 1, True, None], ["b", 2, False]),
             ({"const": "a"}, ["a"], ["b"]),
+            ({"const": 1}, [1], [True, 2]),
+            ({"enum": ["name", "value"]}, ["name", "value"], ["x"]),
             ({"type": ["string", "null"], "minLength": 2}, ["ab", None], ["a", 1]),
             ({"type": "integer", "minimum": 1, "exclusiveMaximum": 5}, [1, 4], [0, 5, 1.5, True, "1"]),
             ({"type": "number", "multipleOf": 0.5}, [1, 1.5], [1.2]),
@@ -551,6 +554,15 @@ class TestCheck:
         assert message in issue["message"]
         with pytest.raises(InvalidArguments):
             check_inputs(one_field(type, "input"), {"x": value})
+
+    def test_no_depth_breaks_it(self) -> None:
+        deep: Any = 1
+        for _ in range(20_000):
+            deep = [deep]
+        with pytest.raises(InvalidArguments, match="nested too deep"):
+            check_inputs(one_field(Any, "input"), {"x": deep})
+        with pytest.raises(SignatureRefused, match="nested more than 100 deep"):
+            parse_spec({"v": deep})
 
     def test_every_issue_is_listed(self) -> None:
         with pytest.raises(InvalidArguments) as refused:

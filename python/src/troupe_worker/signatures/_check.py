@@ -28,6 +28,7 @@ from ._definitions import definition_of
 from ._dump import read, without_titles
 from ._json import MAX_WHOLE, NotJson, checked_number, checked_text
 from ._spec import Io, JsonSchema
+from ._typing import exact_literal
 
 Issue = dict[str, str]
 _WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,15}")
@@ -67,7 +68,10 @@ def json_schema_of(cls: type[dspy.Signature], io: Io) -> JsonSchema:
 
 def _check(cls: type[dspy.Signature], io: Io, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Issue]]:
     issues: list[Issue] = []
-    given = {name: _plain(value, name, issues, whole=True) for name, value in values.items()}
+    try:
+        given = {name: _plain(value, name, issues, whole=True) for name, value in values.items()}
+    except RecursionError:
+        return {}, [{"path": "", "message": "nested too deep"}]
     if issues:
         return {}, issues
     checker = _checkers.get(cls, io)
@@ -140,20 +144,13 @@ def _rank(item: Any) -> tuple[str, Any]:
 
 
 class _Exact(Annotations):
-    """Types that take a value for what it is: pydantic takes `true` for `Literal[1]`, and '01' for the key 1."""
+    """Types that take a value for what it is; pydantic takes '01' for the key 1 too."""
 
     def key(self, name: str) -> Any:
         return Annotated[int, BeforeValidator(_whole)] if name == "int" else super().key(name)
 
     def literal(self, values: Sequence[str | int | bool | None]) -> Any:
-        shown = ", ".join(map(repr, values))
-
-        def one_of(value: Any) -> Any:
-            if not any(type(value) is type(wanted) and value == wanted for wanted in values):
-                raise PydanticCustomError("one_of", "Input should be one of {values}", {"values": shown})
-            return value
-
-        return Annotated[super().literal(values), BeforeValidator(one_of)]
+        return exact_literal(values)
 
 
 def _whole(key: Any) -> int:

@@ -13,7 +13,7 @@ import enum
 import keyword
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, cast
+from typing import Annotated, Any, ClassVar, Final, ForwardRef, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, create_model, model_serializer
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
@@ -23,7 +23,7 @@ from .._errors import SignatureRefused
 from ._json import canonical_json
 from ._names import is_name
 from ._spec import REF, JsonSchema, closure
-from ._typing import union
+from ._typing import exact_literal, union
 
 _NOTES: Final = frozenset(
     (
@@ -51,6 +51,7 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
 }
 """Keywords that speak of one type only."""
 _MAX_DEPTH: Final = 32
+_OF_ENUMS: Final = frozenset(("mro", "name", "value"))
 _MARK: Final = "__troupe_definition__"
 
 
@@ -182,7 +183,7 @@ class _Reader:
                 raise SignatureRefused(f"{path}: {value!r} is no text, whole number, boolean or null")
             if wanted is not None and types.get(str(wanted)) is not type(value):
                 raise SignatureRefused(f"{path}: {value!r} is not of type {wanted}")
-        return Literal[tuple(values)]
+        return exact_literal(values)
 
     def _array(self, keys: JsonSchema, path: str, depth: int) -> Any:
         self._known(keys, path, "type", "items", "prefixItems", "uniqueItems", *_LENGTH)
@@ -213,7 +214,11 @@ class _Reader:
         self._known(keys, path, "type", "properties", "required", "additionalProperties")
         properties, required = keys.get("properties", {}), keys.get("required", [])
         extra = keys.get("additionalProperties")
-        if keys.get("type", "object") != "object" or not isinstance(properties, dict) or isinstance(extra, dict):
+        if (
+            keys.get("type", "object") != "object"
+            or not isinstance(properties, dict)
+            or not isinstance(extra, bool | None)
+        ):
             raise SignatureRefused(f"{path}: an object has properties, or additionalProperties with a schema, not both")
         if not isinstance(required, list) or not all(isinstance(it, str) and it in properties for it in required):
             raise SignatureRefused(f"{path}.required: no list of its properties")
@@ -268,7 +273,7 @@ def _configured(config: ConfigDict) -> type[_Model]:
 
 def _enum(name: str, values: list[str]) -> type:
     # Members are named by their values where Python allows it: DSPy takes a member's name for its value.
-    plain = all(value.isidentifier() and not value.startswith("_") and value != "mro" for value in values)
+    plain = all(is_name(value) and value not in _OF_ENUMS for value in values)
     members = [(value if plain else f"value_{index}", value) for index, value in enumerate(values)]
     return enum.Enum(name, members, module=__name__)  # pyright: ignore[reportReturnType]
 

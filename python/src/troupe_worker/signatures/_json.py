@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import orjson
 
 MAX_WHOLE: Final = 2**53 - 1
+MAX_DEPTH: Final = 100
 
 
 class NotJson(ValueError):
@@ -25,8 +26,10 @@ class NotJson(ValueError):
         self.path, self.reason = path, reason
 
 
-def checked_json(value: object, path: str = "") -> Any:
+def checked_json(value: object, path: str = "", depth: int = 0) -> Any:
     """A copy of `value` in which whole floats are ints; raises `NotJson`."""
+    if depth > MAX_DEPTH:
+        raise NotJson("", f"nested more than {MAX_DEPTH} deep")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -35,10 +38,10 @@ def checked_json(value: object, path: str = "") -> Any:
         return checked_number(value, path)
     if isinstance(value, Mapping):
         members = cast("Mapping[object, object]", value)
-        return {_key(key, path): checked_json(member, _join(path, key)) for key, member in members.items()}
+        return {_key(key, path): checked_json(member, _join(path, key), depth + 1) for key, member in members.items()}
     if isinstance(value, list | tuple):
         items = cast("Sequence[object]", value)
-        return [checked_json(item, _join(path, index)) for index, item in enumerate(items)]
+        return [checked_json(item, _join(path, index), depth + 1) for index, item in enumerate(items)]
     raise NotJson(path, f"{type(value).__name__} is no JSON")
 
 

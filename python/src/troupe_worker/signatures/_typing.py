@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Sequence
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from .._errors import SignatureRefused
 
@@ -27,6 +30,18 @@ def union(members: Sequence[Any]) -> Any:
     if not _in_order(get_args(made), wanted):
         raise SignatureRefused(f"{made} is what Python makes of a union of {', '.join(map(str, wanted))}")
     return made
+
+
+def exact_literal(values: Sequence[str | int | bool | None]) -> Any:
+    """`Literal` that takes a value for what it is; pydantic takes `true` for 1 too."""
+    shown = ", ".join(map(repr, values))
+
+    def one_of(value: Any) -> Any:
+        if not any(type(value) is type(wanted) and value == wanted for wanted in values):
+            raise PydanticCustomError("one_of", "Input should be one of {values}", {"values": shown})
+        return value
+
+    return Annotated[Literal[tuple(values)], BeforeValidator(one_of)]
 
 
 def same_type(one: Any, other: Any) -> bool:
