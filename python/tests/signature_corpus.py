@@ -120,11 +120,11 @@ CURATED: Final[Sequence[str]] = (
     *typed("List", "Dict", "Tuple", "Set", "Optional", "Union", "Literal", "Annotated", "complex", "bytes"),
     *typed("bytearray", "frozenset", "object", "type", "NoneType", "Text", "Sequence[int]", "Mapping[str, int]"),
     *typed("Iterable[str]", "FrozenSet[int]", "Type[int]", "frozenset[int]", "Callable", "Hashable", "AnyStr"),
-    *typed("Final[int]", "ClassVar[int]", "NamedTuple", "TypedDict", "Optional[bytes]", "list[bytes]", "Never"),
-    *typed("Self", "string", "String", "number", "boolean", "integer", "array", "null", "undefined", "any"),
+    *typed("Final[int]", "ClassVar[int]", "NamedTuple", "TypedDict", "Optional[bytes]", "list[bytes]"),
+    *typed("string", "String", "number", "boolean", "integer", "array", "null", "undefined", "any"),
     *typed("unknown", "double", "Array[str]", "Persn", "person", "T", "Int", "STR", "dspy.Image"),
     *typed("list[dspy.Image]", "dspy.History", "dspy.Nothing", "datetime.datetime", "datetime"),
-    *typed("datetime.date | None", "decimal.Decimal", "uuid.UUID", "typing.List[int]", "dspy", "enum.Enum"),
+    *typed("datetime.date | None", "decimal.Decimal", "uuid.UUID", "typing.List[int]", "dspy"),
     *typed("json.JSONDecoder", "list[datetime.datetime]", "os.path", "a.b.c"),
     # values where types belong
     *typed("5", "5.5", "True", "None", "...", "'str'", '"int"', "b'x'", "-1", "1j", "()", "[]", "(int, str)"),
@@ -273,9 +273,9 @@ def entry(text: str) -> Wire:
     with _watching() as seen:
         try:
             made: Any = dspy.make_signature(text, custom_types=dict(CUSTOM))
-            fields = [_field(name, info) for name, info in made.fields.items()]
         except Exception as error:
             return {**head, "dspy": {"error": _shown(error)}}
+    fields = [_field(name, info) for name, info in made.fields.items()]
     traps = [*seen, *_against_text(text, made), *_against_predict(made)]
     return {**head, "dspy": {"fields": fields}, **({"trap": "; ".join(dict.fromkeys(traps))} if traps else {})}
 

@@ -633,8 +633,9 @@ class TestCorpus:
         old, new = json.loads(CORPUS.read_text()), json.loads(done.stdout)
         if old["made_with"]["python"] == new["made_with"]["python"]:
             assert done.stdout == CORPUS.read_text()
-        else:  # what Python says of types it cannot make, it says otherwise in every version
-            assert [_verdict(text) for text in new["texts"]] == [_verdict(text) for text in old["texts"]]
+        else:  # messages and quoted types are another matter in every version of Python
+            for now, then in zip(new["texts"], old["texts"], strict=True):
+                assert _verdict(now) == _verdict(then) or "a quoted type" in now.get("trap", "") + then.get("trap", "")
             assert [it["spec"]["hash"] for it in new["specs"]] == [it["spec"]["hash"] for it in old["specs"]]
 
     def test_what_it_can_say_comes_back_from_a_spec_as_it_was(self) -> None:

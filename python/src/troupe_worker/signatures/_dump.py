@@ -95,7 +95,7 @@ def type_of(annotation: Any, customs: Customs) -> FieldType:
     read = _GENERICS.get(origin)
     if read is not None and args:
         return read(args, lambda part: type_of(part, customs))
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel | enum.Enum):
+    if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel | enum.Enum):
         return {"kind": "custom", "name": customs.add(annotation)}
     raise TypeRefused(f"no word for the type {getattr(annotation, '__qualname__', annotation)}")
 
