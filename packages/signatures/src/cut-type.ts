@@ -9,24 +9,44 @@ export interface Refused<Message extends string> {
   readonly refused: Message
 }
 
-type Space = ' ' | '\n' | '\t' | '\r'
+/**
+ * Passes a refusal on. Named again in a branch it would be read again, as more steps of the loop that is refused; as an argument it
+ * is looked up.
+ */
+export type Again<R> = R extends Refused<string> ? R : never
 
-export type TrimLeft<S extends string> = S extends `${infer C}${infer R}` ? (C extends Space ? SkipSpace<R> : S) : S
+export type Space = ' ' | '\n' | '\t' | '\r'
 
-/** Most spaces stand alone; a block of them goes by eight. */
-type SkipSpace<S extends string> =
+/** Most texts have no space at their ends, or one blank; longer ones go by eight. */
+export type TrimLeft<S extends string> = S extends ` ${infer R}`
+  ? R extends `${Space}${string}`
+    ? SkipSpaces<R>
+    : R
+  : S extends `${Space}${string}`
+    ? SkipSpaces<S>
+    : S
+
+type SkipSpaces<S extends string> =
   S extends `${infer A}${infer B}${infer C}${infer D}${infer E}${infer F}${infer G}${infer H}${infer R}`
     ? A | B | C | D | E | F | G | H extends Space
-      ? SkipSpace<R>
-      : SkipOne<S>
-    : SkipOne<S>
+      ? SkipSpaces<R>
+      : SkipEach<S>
+    : SkipEach<S>
 
-type SkipOne<S extends string> = S extends `${infer C}${infer R}` ? (C extends Space ? SkipOne<R> : S) : S
+type SkipEach<S extends string> = S extends `${Space}${infer R}` ? SkipEach<R> : S
 
-export type TrimRight<S extends string> = S extends `${infer L}        `
-  ? TrimRight<L>
-  : S extends `${infer L} ` | `${infer L}\n` | `${infer L}\t` | `${infer L}\r`
-    ? TrimRight<L>
+export type TrimRight<S extends string> = S extends `${infer L} `
+  ? L extends `${string}${Space}`
+    ? DropSpaces<L>
+    : L
+  : S extends `${string}${Space}`
+    ? DropSpaces<S>
+    : S
+
+type DropSpaces<S extends string> = S extends `${infer L}${'        ' | '\n\n\n\n\n\n\n\n' | '\r\n\r\n\r\n\r\n'}`
+  ? DropSpaces<L>
+  : S extends `${infer L}${Space}`
+    ? DropSpaces<L>
     : S
 
 export type Trim<S extends string> = TrimRight<TrimLeft<S>>

@@ -130,6 +130,10 @@ same<
     : 0,
   [string, number[]]
 >(true)
+same<
+  Of<`${Many<256, '\n  field', ' : int | None,'>} -> a`> extends [infer In, unknown] ? In[keyof In] : 0,
+  number | null
+>(true)
 same<Of<`${Many<257, 'f', ','>} -> a`>, Refused<TooMany>>(true)
 same<Of<`q -> ${Many<257, 'f', ','>}`>, Refused<TooMany>>(true)
 same<
@@ -144,7 +148,9 @@ same<TypeOf<`Union[${Repeat<'int, ', 255>}str]`>, string | number>(true)
 same<TypeOf<`Union[${Repeat<'int, ', 256>}str]`>, Refused<TooMany>>(true)
 same<TypeOf<`Literal[${Many<255, "'v", "', ">}'w']`> & ('v0' | 'v254' | 'v255' | 'w'), 'v0' | 'v254' | 'w'>(true)
 same<TypeOf<`Literal[${Many<255, '', ', '>}255]`> & (0 | 255 | 256), 0 | 255>(true)
+same<TypeOf<`Literal[${Many<255, '"v', '" , '>}"w"]`> & ('v0' | 'v254' | 'v255' | 'w'), 'v0' | 'v254' | 'w'>(true)
 same<TypeOf<`Literal[${Many<256, '', ', '>}256]`>, Refused<TooMany>>(true)
+same<TypeOf<`${Repeat<'int|', 255>}Literal[${Many<256, '', ','>}256]`>, Refused<TooMany>>(true)
 
 same<TypeOf<'list[list[list[list[list[list[list[list[int]]]]]]]]'>, number[][][][][][][][]>(true)
 type Deep =

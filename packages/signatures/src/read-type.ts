@@ -5,7 +5,20 @@
  * 2. Lists (members of a union, types in brackets, values of a Literal, limits) are loops that carry what they have so far:
  *    TypeScript follows a thousand steps of a loop, but only some fifty levels of nesting.
  */
-import type { Cut, IsLong, IsPlain, IsWhole, Next, Pass, Refused, Says, Trim, TrimLeft, TrimRight } from './cut-type.ts'
+import type {
+  Again,
+  Cut,
+  IsLong,
+  IsPlain,
+  IsWhole,
+  Next,
+  Pass,
+  Refused,
+  Says,
+  Trim,
+  TrimLeft,
+  TrimRight,
+} from './cut-type.ts'
 import type { LengthLimit, LimitName, NumberLimit } from './field-type.ts'
 import type { Generic, MEANT } from './names.ts'
 import type { MAX_DEPTH, MAX_ITEMS, says } from './refusal.ts'
@@ -39,7 +52,7 @@ export type ReadUnion<S extends string, Types, Depth extends 0[]> =
     ? R extends `|${infer More}`
       ? ReadMembers<TrimLeft<More>, Types, Depth, T, W, [0]>
       : Read<T, W, R>
-    : ReadAtom<S, Types, Depth>
+    : Again<ReadAtom<S, Types, Depth>>
 
 type ReadMembers<
   S extends string,
@@ -54,17 +67,28 @@ type ReadMembers<
     ? R extends `|${infer More}`
       ? ReadMembers<TrimLeft<More>, Types, Depth, T | U, W | V, [...Count, 0]>
       : Read<T | U, OfUnion<W | V>, R>
-    : ReadAtom<S, Types, Depth>
+    : Again<ReadAtom<S, Types, Depth>>
 
 type OfUnion<Written> = [Written] extends ['None'] ? 'None' : 'union'
 
 // ── An atom: a name, perhaps with types in brackets ──────────────────────────────────────────────────────────────────
 
-type ReadAtom<S extends string, Types, Depth extends 0[]> = S extends `${infer Name extends Generic}[${infer R}`
-  ? ReadGeneric<Name, TrimLeft<R>, Types, Depth>
-  : Cut<Cut<Cut<Cut<S, ','>, '['>, ']'>, '|'> extends infer Word extends string
-    ? AtomNamed<TrimRight<Word>, TrimLeft<Pass<S, Word>>, S, Types, Depth>
-    : never
+type ReadAtom<S extends string, Types, Depth extends 0[]> = S extends `${infer Name}[${infer R}`
+  ? Name extends Generic
+    ? ReadGeneric<Name, TrimLeft<R>, Types, Depth>
+    : ReadWord<S, Word<S>, Types, Depth>
+  : ReadWord<S, Word<S>, Types, Depth>
+
+/** Up to what ends the name of a type. */
+type Word<S extends string> = Cut<Cut<Cut<Cut<S, ','>, '['>, ']'>, '|'>
+
+type ReadWord<S extends string, W extends string, Types, Depth extends 0[]> = AtomNamed<
+  TrimRight<W>,
+  TrimLeft<Pass<S, W>>,
+  S,
+  Types,
+  Depth
+>
 
 /** `S`: from the name on; `R`: after it. */
 type AtomNamed<Name extends string, R extends string, S extends string, Types, Depth extends 0[]> =
@@ -145,7 +169,7 @@ type ReadArguments<
         : R extends `,${infer More}`
           ? ReadArguments<Name, TrimLeft<More>, Types, Depth, [...Given, T], [...Written, W]>
           : Refused<Says<typeof says.afterArgument<Next<R>>>>
-      : ReadUnion<S, Types, Depth>
+      : Again<ReadUnion<S, Types, Depth>>
 
 type OpenTuple<Name extends Generic, Given extends unknown[], R extends string> = Name extends 'tuple' | 'Tuple'
   ? Given extends [infer T]
@@ -198,26 +222,37 @@ type Takes<Name extends string, Wanted extends string, Given extends unknown[]> 
 
 type ReadLiteral<S extends string, Values, Count extends 0[]> = Count['length'] extends typeof MAX_ITEMS
   ? Refused<typeof says.tooMany>
-  : S extends `'${infer V}'${infer R}` | `"${infer V}"${infer R}`
-    ? V extends `${string}${'\\' | '\n' | '\r' | '\0'}${string}`
-      ? Refused<typeof says.stringChar>
-      : NextValue<V, TrimLeft<R>, Values, Count>
-    : S extends `'${string}` | `"${string}`
-      ? Refused<typeof says.openQuote>
-      : Cut<Cut<S, ','>, ']'> extends infer Word extends string
-        ? LiteralWord<TrimRight<Word>> extends infer V
-          ? V extends Refused<string>
-            ? V extends Refused<''>
-              ? Refused<Says<typeof says.literalMissing<Next<S>>>>
-              : V
-            : NextValue<V, TrimLeft<Pass<S, Word>>, Values, Count>
-          : never
+  : S extends `'${infer V}', ${infer More}`
+    ? V extends NoString | Values
+      ? ReadValue<S, Values, Count>
+      : ReadLiteral<More, Values | V, [...Count, 0]>
+    : ReadValue<TrimLeft<S>, Values, Count>
+
+/** What no string in a Literal has, or ends it. */
+type NoString = `${string}${'\\' | '\n' | '\r' | '\0' | "'"}${string}`
+
+type ReadValue<S extends string, Values, Count extends 0[]> = S extends
+  | `'${infer V}'${infer R}`
+  | `"${infer V}"${infer R}`
+  ? V extends `${string}${'\\' | '\n' | '\r' | '\0'}${string}`
+    ? Refused<typeof says.stringChar>
+    : NextValue<V, TrimLeft<R>, Values, Count>
+  : S extends `'${string}` | `"${string}`
+    ? Refused<typeof says.openQuote>
+    : Cut<Cut<S, ','>, ']'> extends infer Word extends string
+      ? LiteralWord<TrimRight<Word>> extends infer V
+        ? V extends Refused<string>
+          ? V extends Refused<''>
+            ? Refused<Says<typeof says.literalMissing<Next<S>>>>
+            : V
+          : NextValue<V, TrimLeft<Pass<S, Word>>, Values, Count>
         : never
+      : never
 
 type NextValue<V, R extends string, Values, Count extends 0[]> = V extends Values
   ? Refused<Says<typeof says.literalTwice<V extends string ? `'${V}'` : PythonWord<V>>>>
   : R extends `,${infer More}`
-    ? ReadLiteral<TrimLeft<More>, Values | V, [...Count, 0]>
+    ? ReadLiteral<More, Values | V, [...Count, 0]>
     : R extends `]${infer After}`
       ? Read<Values | V, 'literal', TrimLeft<After>>
       : Refused<Says<typeof says.afterArgument<Next<R>>>>
