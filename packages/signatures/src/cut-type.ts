@@ -103,14 +103,16 @@ export type IsLong<S extends string> = DropFive<DropFive<DropFive<S>>> extends '
 /** `^(0|[1-9][0-9]*)$` */
 export type IsWhole<S extends string> = S extends '0' ? true : S extends '' | `0${string}` ? false : AllDigits<S>
 
-/** `^(0|[1-9][0-9]*)(\.[0-9]+)?$` */
-export type IsPlain<S extends string> = S extends `${infer Whole}.${infer Part}`
-  ? IsWhole<Whole> extends true
-    ? Part extends ''
-      ? false
-      : AllDigits<Part>
-    : false
-  : IsWhole<S>
+/** `^(0|[1-9][0-9]*)(\.[0-9]+)?$`, and not so small that JavaScript writes it with an exponent */
+export type IsPlain<S extends string> = S extends `0.000000${string}`
+  ? false
+  : S extends `${infer Whole}.${infer Part}`
+    ? IsWhole<Whole> extends true
+      ? Part extends ''
+        ? false
+        : AllDigits<Part>
+      : false
+    : IsWhole<S>
 
 /** A message of `says`. */
 export type Says<Message extends (...given: never) => string> = ReturnType<Message>

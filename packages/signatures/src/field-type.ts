@@ -86,11 +86,35 @@ export function pythonWord(value: number | boolean | null): string {
   return String(value)
 }
 
+/** Python takes two types for one that differ only in the order of values or members; what is left of them has the order of the first. */
+function withoutOrder(type: FieldType): FieldType {
+  switch (type.kind) {
+    case 'literal':
+      return { ...type, values: type.values.toSorted((a, b) => (literalText(a) < literalText(b) ? -1 : 1)) }
+    case 'union':
+      return { ...type, of: type.of.map(withoutOrder).toSorted((a, b) => (textOf(a) < textOf(b) ? -1 : 1)) }
+    case 'tuple':
+      return { ...type, of: type.of.map(withoutOrder) }
+    case 'list':
+    case 'set':
+    case 'dict':
+    case 'tuple_of':
+      return { ...type, of: withoutOrder(type.of) }
+    default:
+      return type
+  }
+}
+
 /** The normal form of a union of types that are normal themselves. */
 export function unionOf(members: readonly FieldType[]): FieldType {
   const flat = members.flatMap((member) => (member.kind === 'union' ? member.of : [member]))
-  const single = [...new Map(flat.map((member) => [textOf(member), member])).values()]
-  const of = [...single.filter(({ kind }) => kind !== 'None'), ...single.filter(({ kind }) => kind === 'None')]
+  const single = new Map<string, FieldType>()
+  for (const member of flat) {
+    const key = textOf(withoutOrder(member))
+    if (!single.has(key)) single.set(key, member)
+  }
+  const kept = [...single.values()]
+  const of = [...kept.filter(({ kind }) => kind !== 'None'), ...kept.filter(({ kind }) => kind === 'None')]
   const [first] = of
   return of.length === 1 && first !== undefined ? first : { kind: 'union', of }
 }

@@ -18,6 +18,8 @@ export const MALFORMED = [
   ['q -> class: str', "field 'class': is a keyword of Python"],
   ['q -> None', "field 'None': is a keyword of Python"],
   ['copy -> a', "field 'copy': the name is taken by DSPy or pydantic"],
+  ['prediction -> a', "field 'prediction': the name is taken by DSPy or pydantic"],
+  ['q -> self', "field 'self': the name is taken by DSPy or pydantic"],
   ['demos -> a', "field 'demos': the name is taken by DSPy or pydantic"],
   ['q -> a-b: str', "field 'a-b': a name is a letter, then letters, digits and '_'"],
   ['q -> 1a', "field '1a': a name is a letter, then letters, digits and '_'"],
@@ -93,6 +95,7 @@ export const MALFORMED = [
   ['q -> a: Annotated[Annotated[int, Field(ge=0)], Field(le=1)]', "field 'a': limit 'le' is not for this type"],
   ['q -> a: Annotated[float, Field(ge=-1)]', "field 'a': DSPy cannot read negative numbers"],
   ['q -> a: Annotated[float, Field(ge=1e3)]', "field 'a': '1e3' is no plain number such as 0 or 0.5"],
+  ['q -> a: Annotated[float, Field(ge=0.0000001)]', "field 'a': '0.0000001' is no plain number such as 0 or 0.5"],
   ['q -> a: Annotated[int, Field(ge=0.5)]', "field 'a': limit 'ge' takes a whole number here"],
   ['q -> a: Annotated[str, Field(min_length=1.5)]', "field 'a': limit 'min_length' takes a whole number here"],
 ] as const satisfies readonly (readonly [text: string, message: string])[]

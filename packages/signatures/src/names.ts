@@ -1,5 +1,5 @@
 /** Names with a meaning: to the grammar, to Python, to DSPy. */
-import { says } from './refusal.ts'
+import { type Side, says } from './refusal.ts'
 
 export const SCALARS = ['str', 'int', 'float', 'bool', 'None', 'Any'] as const
 /** With a meaning of their own without arguments: `list` is `list[Any]`. DSPy refuses a bare `List`. */
@@ -54,8 +54,10 @@ export const TAKEN = [
   ...['model_validate', 'model_validate_json', 'model_validate_strings', 'mro', 'output_fields', 'parse_file'],
   ...['parse_obj', 'parse_raw', 'prepend', 'register', 'schema', 'schema_json', 'signature', 'update_forward_refs'],
   ...['validate', 'with_instructions', 'with_updated_fields'],
-  ...['config', 'demos', 'lm', 'new_signature'],
+  ...['config', 'demos', 'lm', 'new_signature', 'self'],
 ] as const
+/** `dspy.Predict` takes an input of this name, when it is a map, for something of its own. */
+export const TAKEN_INPUT = 'prediction'
 
 const oneOf = <T extends string>(names: readonly T[]) => {
   const set: ReadonlySet<string> = new Set(names)
@@ -76,12 +78,12 @@ export function meantBy(word: string): string | undefined {
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/
 
 /** What is wrong with the name of a field; undefined when nothing is. */
-export function nameFault(name: string): string | undefined {
+export function nameFault(name: string, io: Side): string | undefined {
   if (name.includes('=')) return says.default
   if (name.startsWith('*') || name.startsWith('/')) return says.star
   if (name.endsWith('?')) return says.question
   if (isKeyword(name)) return says.keyword
-  if (isTaken(name)) return says.taken
+  if (isTaken(name) || (io === 'input' && name === TAKEN_INPUT)) return says.taken
   return NAME.test(name) ? undefined : says.badName
 }
 

@@ -30,6 +30,8 @@ const NAME_ENDS = ',[]|'
 const WORD_ENDS = `${NAME_ENDS} \n\t\r=():#`
 const WHOLE = /^(0|[1-9][0-9]*)$/
 const PLAIN = /^(0|[1-9][0-9]*)(\.[0-9]+)?$/
+/** JavaScript writes smaller numbers with an exponent, which the grammar does not have. */
+const TINY = '0.000000'
 const ANY: FieldType = { kind: 'Any' }
 const NONE: FieldType = { kind: 'None' }
 
@@ -224,7 +226,7 @@ function withLimit(limits: Limits, piece: string, written: Written): Limits {
   if (limits[name] !== undefined) throw new Refusal(says.limitTwice(name))
   if (!limitsFor(written).includes(name)) throw new Refusal(says.limitKind(name))
   if (value.startsWith('-')) throw new Refusal(says.negative)
-  if (!PLAIN.test(value)) throw new Refusal(says.limitNumber(value))
+  if (!PLAIN.test(value) || value.startsWith(TINY)) throw new Refusal(says.limitNumber(value))
   if (value.length > MAX_DIGITS) throw new Refusal(says.longNumber)
   if (written !== 'float' && value.includes('.')) throw new Refusal(says.limitWhole(name))
   return { ...limits, [name]: Number(value) }

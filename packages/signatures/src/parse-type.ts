@@ -22,7 +22,7 @@ import type {
   TrimLeft,
   TrimRight,
 } from './cut-type.ts'
-import type { KEYWORDS, TAKEN } from './names.ts'
+import type { KEYWORDS, TAKEN, TAKEN_INPUT } from './names.ts'
 import type { Read, ReadUnion } from './read-type.ts'
 import type { MAX_ITEMS, Side, says } from './refusal.ts'
 
@@ -126,7 +126,7 @@ type GoodName<N extends string> = N extends ` ${infer Name}` ? GoodTrimmed<Name>
 
 type GoodTrimmed<Name extends string> =
   AllNameChars<Name> extends true
-    ? Name extends Keyword | Taken | `${Digit | '_'}${string}`
+    ? Name extends Keyword | Taken | typeof TAKEN_INPUT | `${Digit | '_'}${string}`
       ? undefined
       : Name
     : Name extends `${Space}${string}` | `${string}${Space}`
@@ -157,7 +157,7 @@ type FieldNamed<
   Seen,
 > = Name extends ''
   ? Refused<Says<typeof says.noName<Next<S>>>>
-  : NameFault<Name> extends infer Fault extends string
+  : NameFault<Name, Io> extends infer Fault extends string
     ? Refused<InField<Name, Fault>>
     : Name extends Seen
       ? Refused<InField<Name, TwiceFault<Name, So, Io>>>
@@ -187,11 +187,11 @@ type Keyword = (typeof KEYWORDS)[number]
 type Taken = (typeof TAKEN)[number]
 
 /** What is wrong with a name; undefined when nothing is. */
-type NameFault<Name extends string> =
+type NameFault<Name extends string, Io extends Side> =
   AllNameChars<Name> extends true
     ? Name extends Keyword
       ? typeof says.keyword
-      : Name extends Taken
+      : Name extends Taken | (Io extends 'input' ? typeof TAKEN_INPUT : never)
         ? typeof says.taken
         : Name extends `${Digit | '_'}${string}`
           ? typeof says.badName

@@ -56,7 +56,7 @@ function readFields(cursor: Cursor, io: Side, others: ReadonlySet<string>, types
     if (fields.size === MAX_ITEMS) throw new Refusal(says.tooMany)
     const name = cursor.word(',:')
     if (name === '') throw new Refusal(says.noName(cursor.next()))
-    const fault = nameFault(name) ?? doubled(name, io, fields, others)
+    const fault = nameFault(name, io) ?? doubled(name, io, fields, others)
     if (fault !== undefined) throw new Refusal(says.inField(name, fault))
     cursor.pass(name)
     fields.set(name, { name, io, type: cursor.take(':') ? typeOf(name, cursor, types) : { kind: 'str' } })

@@ -22,7 +22,7 @@ export function seededDice(seed: number): Dice {
 export const CUSTOM = ['Person', 'Tag_2', 'x'] as const
 
 const NAMES = 'question context answer a b2 Class x_y refused rest type name q0 long_name_of_a_field in_ T'.split(' ')
-const ODD_NAMES = 'class None copy dict demos _q 1a a-b q? *q / a=1 ü 😀 str'.split(' ')
+const ODD_NAMES = 'class None copy dict demos prediction self _q 1a a-b q? *q / a=1 ü 😀 str'.split(' ')
 const ODD_TYPES = [
   ...'string number Array object dspy.Image ... Persn None set List Optional Literal'.split(' '),
   ...`'str' "str" str[int] list[] tuple[...] Person[int]`.split(' '),
