@@ -106,6 +106,21 @@ test('events are listed, filtered and tailed', async () => {
   expect(await json('event', 'ls', '--actor', 'nope/x')).toMatchObject({ code: 0, items: [] })
 }, 60_000)
 
+test('metrics of the log: counts, and durations with their tails', async () => {
+  const { items } = await json('metrics')
+  const steps: { series: { labels: { type: string; outcome: string }; value: number }[] } = items.find(
+    ({ name }: { name: string }) => name === 'troupe_steps_total',
+  )
+  const refused = steps.series.filter(({ labels }) => labels.type === 'shop' && labels.outcome === 'rejected')
+  expect(refused.reduce((sum, { value }) => sum + value, 0)).toBe(2)
+  const traces = items.find(({ name }: { name: string }) => name === 'troupe_trace_seconds')
+  expect(traces.series[0].summary).toMatchObject({ count: expect.any(Number), p99: expect.any(Number) })
+  const { out } = await troupe('metrics', '--prometheus')
+  expect(out).toMatch(/^# TYPE troupe_steps_total counter$/m)
+  expect(out).toMatch(/^troupe_steps_total\{type="shop",kind="message",outcome="applied"\} \d+$/m)
+  expect((await troupe('metrics')).out).toMatch(/^METRIC +COUNT +P50 +P90 +P99 +MIN +MAX +DEVIATION +OF$/m)
+})
+
 test('actors are listed and shown', async () => {
   const list = await json('actor', 'ls')
   expect(list.items.map(({ actor }: { actor: string }) => actor)).toEqual(['shop/corner', 'till/main'])

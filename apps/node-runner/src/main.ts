@@ -10,6 +10,7 @@ import { actorCommand } from './commands/actor.ts'
 import { clusterCommand } from './commands/cluster.ts'
 import { deadCommand } from './commands/dead.ts'
 import { eventCommand } from './commands/event.ts'
+import { metricsCommand } from './commands/metrics.ts'
 import { replayCommand } from './commands/replay.ts'
 import { signaturesCommand } from './commands/signatures.ts'
 import { traceCommand } from './commands/trace.ts'
@@ -24,6 +25,7 @@ for (const command of [
   traceCommand(),
   eventCommand(),
   replayCommand(),
+  metricsCommand(),
   actorCommand(),
   deadCommand(),
   clusterCommand(),

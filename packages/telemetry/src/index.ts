@@ -1,5 +1,20 @@
 /** `@troupe/telemetry`: questions to the causal log, and its traces as trees. */
 export { EventIndex, type IndexState, openEventIndex } from './event-index.ts'
+export { metricsOf } from './log-metrics.ts'
 export { type EffectFacts, eventsOf, type LoggedEvent, orderOf, positionOf, type WriterNodes } from './logged-event.ts'
+export {
+  type Counter,
+  type Distribution,
+  type Gauge,
+  type Labels,
+  type MetricSnapshot,
+  Metrics,
+  mergeMetrics,
+  type Series,
+  type Summary,
+  summaryOf,
+} from './metrics.ts'
+export { CONTENT_TYPE, prometheusText } from './prometheus-text.ts'
 export type { ActorSummary, EventFilter, TraceSummary } from './query.ts'
+export { Sketch, type SketchData } from './sketch.ts'
 export { type TraceBounds, type TraceNode, type TraceTree, traceTree } from './trace-tree.ts'

@@ -1,0 +1,47 @@
+/**
+ * Metrics of what happened, from the causal log: no node has to run, and the past can be asked as well as the present.
+ *
+ * 1. An effect lasts from the step that began it to the step that took its result, by the clocks of the nodes: a restart in between
+ *    is part of it. One without a result yet is not counted.
+ */
+import type { LoggedEvent } from './logged-event.ts'
+import { type MetricSnapshot, Metrics } from './metrics.ts'
+
+/** Of the steps that end an effect. */
+const OUTCOMES: ReadonlyMap<string, string> = new Map([
+  ['effect.done', 'ok'],
+  ['effect.error', 'failed'],
+])
+
+/** @param events in the order of the log, from its beginning or not: an effect that began before is counted without a duration */
+export function metricsOf(events: Iterable<LoggedEvent>): readonly MetricSnapshot[] {
+  const metrics = new Metrics()
+  const steps = metrics.counter('troupe_steps_total', 'Committed steps', ['type', 'kind', 'outcome'])
+  const ended = metrics.counter('troupe_effects_total', 'Effects that ended', ['name', 'outcome'])
+  const seconds = metrics.distribution(
+    'troupe_effect_seconds',
+    'From the step that began an effect to the step with its result',
+    ['name', 'outcome'],
+  )
+  const traces = metrics.distribution('troupe_trace_seconds', 'From the first step of a trace to its last', ['root'])
+  const begun = new Map<string, number>()
+  const roots = new Map<string, { readonly root: string; readonly from: number; to: number }>()
+  for (const event of events) {
+    steps.add({ type: event.type, kind: event.kind, outcome: event.outcome })
+    for (const { id } of event.began ?? []) begun.set(id, event.at)
+    const outcome = OUTCOMES.get(event.kind)
+    if (event.effect !== undefined && outcome !== undefined) {
+      const labels = { name: event.effect.name, outcome }
+      const at = begun.get(event.effect.id)
+      begun.delete(event.effect.id)
+      ended.add(labels)
+      if (at !== undefined) seconds.observe(labels, Math.max(0, event.at - at) / 1_000)
+    }
+    const trace = roots.get(event.correlation)
+    if (trace === undefined)
+      roots.set(event.correlation, { root: `${event.type} ${event.event}`, from: event.at, to: event.at })
+    else trace.to = Math.max(trace.to, event.at)
+  }
+  for (const { root, from, to } of roots.values()) traces.observe({ root }, Math.max(0, to - from) / 1_000)
+  return metrics.snapshot()
+}
