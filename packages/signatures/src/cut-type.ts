@@ -43,6 +43,7 @@ export type TrimRight<S extends string> = S extends `${infer L} `
     ? DropSpaces<S>
     : S
 
+/** The one limit of its own: after a thousand tabs, or of mixed spaces, TypeScript gives up. */
 type DropSpaces<S extends string> = S extends `${infer L}${'        ' | '\n\n\n\n\n\n\n\n' | '\r\n\r\n\r\n\r\n'}`
   ? DropSpaces<L>
   : S extends `${infer L}${Space}`
