@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dynamicSignature, SignatureRefused, type Spec, signatureFromSpec } from '@troupe/signatures'
-import { CUSTOM, randomText, seededDice } from '@troupe/signatures/testing'
+import { CUSTOM, randomText, randomType, randomValue, seededDice, textOf } from '@troupe/signatures/testing'
 import { expect, test } from 'vitest'
 
 const seed = Number(process.env['DSPY_SEED'] ?? randomInt(2 ** 31))
@@ -105,3 +105,49 @@ test(`${count} random texts that are accepted, and their hashes at every station
   }
   agree(cases, () => true)
 }, 300_000)
+
+const VALUES = `
+import json, sys
+from troupe_worker._errors import InvalidArguments
+from troupe_worker.signatures import check_inputs, signature_of
+
+# On the bus a number that no whole number of JavaScript reaches is a float, whatever its digits.
+whole = lambda digits: int(digits) if abs(int(digits)) < 2**53 else float(digits)
+
+for line in sys.stdin:
+    case = json.loads(line, parse_int=whole)
+    try:
+        print(json.dumps({"value": check_inputs(signature_of(case["spec"]), case["value"])}))
+    except InvalidArguments as error:
+        print(json.dumps({"issues": str(error)}))
+`
+
+test(`${count} random types take the same values in both languages (DSPY_SEED=${seed})`, () => {
+  const dice = seededDice(seed)
+  const cases: { spec: Spec; value: unknown; fits: boolean }[] = []
+  while (cases.length < 4 * count) {
+    const type = randomType(dice)
+    if (type.kind === 'None') continue
+    const { spec, input } = dynamicSignature(`q: ${textOf(type)} -> a`)
+    for (let n = 0; n < 4; n++) {
+      // As it comes out of a message.
+      const value: unknown = JSON.parse(JSON.stringify({ q: randomValue(type, dice) }, noBigInt))
+      cases.push({ spec, value, fits: 'value' in input['~standard'].validate(value) })
+    }
+  }
+  const input = cases.map(({ spec, value }) => `${JSON.stringify({ spec, value })}\n`).join('')
+  const { stdout, stderr } = spawnSync(join(repository, '.venv/bin/python'), ['-W', 'ignore', '-c', VALUES], {
+    ...{ input, encoding: 'utf8', maxBuffer: 2 ** 28 },
+  })
+  const said = stdout.trim().split('\n')
+  expect(said.length, stderr).toBe(cases.length)
+  const differ = cases.flatMap(({ spec, value, fits }, n) => {
+    const python = said[n] ?? ''
+    return python.startsWith('{"value"') === fits ? [] : [{ type: spec.fields[0]?.type, value, fits, python }]
+  })
+  expect(differ).toEqual([])
+  const fitting = cases.filter(({ fits }) => fits).length
+  expect(Math.min(fitting, cases.length - fitting)).toBeGreaterThan(cases.length / 10)
+}, 300_000)
+
+const noBigInt = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? null : value)

@@ -72,7 +72,7 @@ const MAX_JSON_DEPTH = 64
 export function isJson(value: unknown, depth = 0): boolean {
   if (value === null || typeof value === 'boolean') return true
   if (typeof value === 'string') return value.isWellFormed()
-  if (typeof value === 'number') return Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)
+  if (typeof value === 'number') return Number.isFinite(value)
   if (depth === MAX_JSON_DEPTH) return false
   if (Array.isArray(value)) return isList(value, (member) => isJson(member, depth + 1))
   return (

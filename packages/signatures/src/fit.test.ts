@@ -63,7 +63,7 @@ test.each([
   ['dict[int, str]', { one: 'x' }, ': has the key "one"'],
   ["Literal['a', 1, None]", 'b', ': must be one of "a", 1, null'],
   ['int | list[str]', [1], ': must be int | list[str]'],
-  ['Any', { a: [Number.NaN] }, ': must be JSON: no NaN, no inexact whole number, nothing that is not data'],
+  ['Any', { a: [Number.NaN] }, ': must be JSON: finite numbers, and nothing that is not data'],
   ['Annotated[float, Field(ge=0, le=1)]', 1.5, ': must be ≥ 0 and ≤ 1'],
   ['Annotated[str, Field(max_length=2)]', 'abc', ': must have at most 2, not 3'],
 ])('%s refuses %j: %s', (text, value, expected) => {

@@ -128,7 +128,7 @@ export function read(
     case 'None':
       return value === null ? null : wrong('must be null')
     case 'Any':
-      return isJson(value) ? value : wrong('must be JSON: no NaN, no inexact whole number, nothing that is not data')
+      return isJson(value) ? value : wrong('must be JSON: finite numbers, and nothing that is not data')
     case 'list':
     case 'set':
     case 'tuple_of': {

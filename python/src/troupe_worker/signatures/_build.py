@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import threading
 from collections import OrderedDict
@@ -99,6 +100,9 @@ class Annotations:
     def key(self, name: str) -> Any:
         return _SCALARS[name]
 
+    def set(self, of: Any) -> Any:
+        return builtins.set[of]
+
     def literal(self, values: Sequence[str | int | bool | None]) -> Any:
         return Literal[tuple(values)]
 
@@ -107,7 +111,7 @@ class Annotations:
             case "list":
                 return list[self.of(type["of"])]
             case "set":
-                return set[self.of(type["of"])]
+                return self.set(self.of(type["of"]))
             case "dict":
                 return dict.__class_getitem__((self.key(type["key"]), self.of(type["of"])))
             case "tuple":

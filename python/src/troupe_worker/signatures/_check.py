@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 import dspy
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError, PydanticSerializationError, to_jsonable_python
 
 from .._errors import InvalidArguments, ResultRefused
@@ -144,13 +144,23 @@ def _rank(item: Any) -> tuple[str, Any]:
 
 
 class _Exact(Annotations):
-    """Types that take a value for what it is; pydantic takes '01' for the key 1 too."""
+    """Types that take a value for what it is: pydantic takes '01' for the key 1 too, and two equal items for one."""
 
     def key(self, name: str) -> Any:
         return Annotated[int, BeforeValidator(_whole)] if name == "int" else super().key(name)
 
+    def set(self, of: Any) -> Any:
+        return Annotated[list[of], AfterValidator(_once_each)]
+
     def literal(self, values: Sequence[str | int | bool | None]) -> Any:
         return exact_literal(values)
+
+
+def _once_each(items: list[Any]) -> list[Any]:
+    """pydantic would take one of two equal items for a set, and say nothing."""
+    if len(items) != len({orjson.dumps(_plain(item, "", [])) for item in items}):
+        raise PydanticCustomError("once_each", "Set should have each item once")
+    return items
 
 
 def _whole(key: Any) -> int:
