@@ -111,9 +111,11 @@ export const input: { person: Person; others: { [name: string]: Person } } = int
   write('src/use.ts', use("'green'"))
   expect(tsc().stdout).toContain(`'"green"' is not assignable`)
   const [spec] = JSON.parse(dumped.stdout)
-  const loads = `import { introduce } from './src/from-python.gen.ts'; console.log(introduce.hash)`
+  const loads = `import { introduce } from './src/from-python.gen.ts'
+const ada = { name: 'Ada', age: null, likes: ['red'] }
+console.log(introduce.hash, 'value' in introduce.input['~standard'].validate({ person: ada, others: { ada } }))`
   const loaded = run(process.execPath, '--conditions=troupe-source', '--input-type=module', '-e', loads)
-  expect(loaded.stdout.trim()).toBe(spec.hash)
+  expect(loaded.stdout.trim()).toBe(`${spec.hash} true`)
 
   write('specs.json', dumped.stdout.replace('Introduce somebody.', 'Insult somebody.'))
   expect(troupe('import', 'specs.json', '--out', 'src/from-python.gen.ts')).toMatchObject({

@@ -18,3 +18,16 @@ test('the issues of both are told with their paths, and nothing is thrown inside
   )
   expect(() => parse(schema, null, 'it')).toThrow('it does not fit its schema')
 })
+
+test('asynchronous schemas are refused, not taken for an empty value', () => {
+  const slow = { '~standard': { version: 1, vendor: 'test', validate: async (value: unknown) => ({ value }) } } as const
+  expect(() =>
+    parse(
+      derived(slow, (args) => ({ args })),
+      {},
+      'it',
+    ),
+  ).toThrow('asynchronous')
+  expect(() => parse(withMember(z.object({}), 'inputs', slow), {}, 'it')).toThrow('asynchronous')
+  expect(() => parse(withMember(slow, 'inputs', z.object({})), {}, 'it')).toThrow('asynchronous')
+})

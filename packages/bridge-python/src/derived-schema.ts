@@ -17,6 +17,7 @@ export function derived<S extends AnySchema, T>(schema: S, make: (value: Out<S>)
   }
   return derivedBy((value) => {
     const result = schema['~standard'].validate(value)
+    if (result instanceof Promise) return result // an asynchronous schema: whoever asked refuses it
     return isMade(result) ? { value: make(result.value) } : result
   })
 }
@@ -31,6 +32,8 @@ export function withMember<S extends AnySchema, M extends AnySchema, K extends s
     const whole = record['~standard'].validate(value)
     const given = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
     const part = member['~standard'].validate(given)
+    const waiting = [whole, part].find((result) => result instanceof Promise)
+    if (waiting !== undefined) return waiting
     const issues = [...(issuesIn(whole) ?? []), ...(issuesIn(part) ?? []).map((issue) => within(name, issue))]
     if (issues.length > 0) return { issues }
     return { value: { ...recordIn(whole), [name]: Reflect.get(Object(part), 'value') } }

@@ -52,13 +52,22 @@ export function customsOf(types: CustomTypes): Customs {
 }
 
 function* definitions(name: string, type: CustomType, text: string): Iterable<[string, JsonSchema]> {
-  const described =
-    '~standard' in type ? type['~standard'].jsonSchema?.output({ target: 'draft-2020-12' }) : type.jsonSchema
+  const described = descriptionOf(type)
   if (described === undefined) throw new SignatureRefused(says.noJsonSchema(name), text)
   const { $schema: _, $defs = {}, ...own } = described
   yield [name, rebased(own, name)]
   if (typeof $defs !== 'object' || $defs === null) return
   for (const [part, schema] of Object.entries($defs)) yield [partName(name, part), rebased(schema, name)]
+}
+
+/** Undefined for a schema that has none, or whose library throws: a date or a transformation has no JSON Schema. */
+function descriptionOf(type: CustomType): Record<string, unknown> | undefined {
+  if (!('~standard' in type)) return type.jsonSchema
+  try {
+    return type['~standard'].jsonSchema?.output({ target: 'draft-2020-12' })
+  } catch {
+    return undefined
+  }
 }
 
 /** References point into the `defs` of the signature. */

@@ -2,7 +2,7 @@
  * The type of a field as data, and its canonical text.
  *
  * 1. A type has one normal form: unions are flat, without doubles, `None` last; a bare `list` is `list[Any]`.
- * 2. The canonical text of a normal form is a text of the grammar, and reads back as the same form.
+ * 2. The canonical text of a normal form reads back as the same form, unless it is longer than a text may be.
  */
 import { assertNever } from './assert-never.ts'
 

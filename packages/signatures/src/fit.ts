@@ -22,12 +22,14 @@ import {
 } from './checks.ts'
 import { type FieldType, LIMITS, type Limits, textOf } from './field-type.ts'
 
+const NOT_JSON = 'must be JSON: finite numbers, and nothing that is not data'
+
 export interface Issue {
   readonly message: string
   readonly path: readonly (string | number)[]
 }
 
-/** Of custom types, by name: what the user's schema makes of a value, or its issues. */
+/** Of custom types, by name; one that is not there takes any JSON. What the user's schema makes of a value, or its issues. */
 export type Customs = ReadonlyMap<
   string,
   (value: unknown) => { readonly value: unknown } | { readonly issues: readonly Issue[] }
@@ -128,7 +130,7 @@ export function read(
     case 'None':
       return value === null ? null : wrong('must be null')
     case 'Any':
-      return isJson(value) ? value : wrong('must be JSON: finite numbers, and nothing that is not data')
+      return isJson(value) ? value : wrong(NOT_JSON)
     case 'list':
     case 'set':
     case 'tuple_of': {
@@ -162,8 +164,8 @@ export function read(
         ? value
         : wrong(`must be one of ${type.values.map((value) => JSON.stringify(value)).join(', ')}`)
     case 'custom': {
-      const result = customs.get(type.name)?.(value)
-      if (result === undefined) throw new Error(`no schema for ${type.name}`)
+      const result = customs.get(type.name)?.(value) ?? { value }
+      if ('value' in result && !isJson(result.value)) return wrong(NOT_JSON)
       if ('value' in result) return result.value
       for (const issue of result.issues) issues.push({ message: issue.message, path: [...path, ...issue.path] })
       return undefined

@@ -104,6 +104,7 @@ export const says = {
 
   noSuchField: (name: string) => `no field '${name}'`,
   otherHash: (said: string, made: string) => `the spec says hash ${said} and has ${made}`,
+  longName: 'a name has at most 200 characters',
   oneType: 'a field of a definition has one type, and no other field in it',
   noJsonSchema: (name: string) => `type '${name}' cannot say its JSON Schema; pass { schema, jsonSchema }`,
   typeName: <S extends string>(name: S) => `'${name}' in 'types' is no name, or a name the grammar has` as const,

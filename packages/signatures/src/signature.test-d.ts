@@ -44,3 +44,12 @@ signature('q -> a', { desc: { answer: 'x' } })
 defineSignature({ inputs: { q: 'string' }, outputs: { a: 'str' } })
 // @ts-expect-error 'list' takes 1 type, not 2
 defineSignature({ inputs: { q: 'str' }, outputs: { a: { type: 'list[int, str]', desc: 'x' } } })
+// @ts-expect-error field 'class': is a keyword of Python
+defineSignature({ inputs: { class: 'str' }, outputs: { a: 'str' } })
+// @ts-expect-error field 'a b': a name is a letter, then letters, digits and '_'
+defineSignature({ inputs: { q: 'str' }, outputs: { 'a b': { type: 'str' } } })
+// @ts-expect-error is both an input and an output
+defineSignature({ inputs: { q: 'str' }, outputs: { q: 'str' } })
+// @ts-expect-error no such member
+defineSignature({ inputs: { q: { type: 'str', dsc: 'typo' } }, outputs: { a: 'str' } })
+defineSignature({ inputs: { q: 'str' }, outputs: { prediction: 'float' } })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineSignature, dynamicSignature, signature, signatureFromSpec, signatures } from './signature.ts'
+import type { Spec } from './spec.ts'
 
 const validate = (schema: { '~standard': { validate: (value: unknown) => unknown } }, value: unknown) =>
   schema['~standard'].validate(value)
@@ -125,6 +126,55 @@ test('a definition field by field is the signature of its text', () => {
   expect(long.spec).toEqual(text.spec)
   const smuggled: string = 'str, more: int'
   expect(() => defineSignature({ inputs: { q: smuggled }, outputs: { a: 'str' } } as never)).toThrow('one type')
+})
+
+test('instructions with any space and line end settle to what every Python leaves alone', () => {
+  const told = (instructions: string) => dynamicSignature('q -> a', { instructions }).spec.instructions
+  expect(told('\u3000答えなさい。\r\n\u2003\u00a0Two.\n\u2003\u00a0Three.\n')).toBe('答えなさい。\nTwo.\nThree.')
+  for (const text of ['\u000bA', '\u001cA', '\ufeffA', '\tA', '\r\n  A\r\n']) expect(told(text)).toBe('A')
+})
+
+test('fields named as members of every object are fields like others', () => {
+  for (const name of ['valueOf', 'constructor', 'toString', 'hasOwnProperty']) {
+    const { spec } = dynamicSignature(`${name} -> a`)
+    expect(spec.fields[0]).toEqual({ name, io: 'input', type: { kind: 'str' } })
+    expect(signatureFromSpec(JSON.parse(JSON.stringify(spec))).hash).toBe(spec.hash)
+  }
+})
+
+test('what no message could carry, or Python would refuse, is no spec', () => {
+  expect(() => dynamicSignature('q -> a', { desc: { q: '\ud800' } })).toThrow('half a surrogate pair')
+  expect(() => dynamicSignature('q -> a', { instructions: 'a\udc00' })).toThrow('half a surrogate pair')
+  expect(() => dynamicSignature('q -> a', { name: 'x'.repeat(201) })).toThrow('at most 200 characters')
+  expect(dynamicSignature('q -> a', { name: '' }).spec.name).toBe('Signature')
+  expect(() => dynamicSignature('d: When -> a', { types: { When: z.date() } })).toThrow(
+    "type 'When' cannot say its JSON Schema; pass { schema, jsonSchema }",
+  )
+})
+
+test.each<[(spec: Spec) => unknown, string]>([
+  [() => null, 'the spec: no object'],
+  [(spec) => ({ ...spec, v: 2 }), 'a spec of version 2'],
+  [(spec) => ({ ...spec, fields: spec.fields.toReversed() }), 'inputs come first'],
+  [(spec) => ({ ...spec, fields: spec.fields.slice(0, 1) }), 'inputs and outputs are needed'],
+  [(spec) => ({ ...spec, fields: [{ ...spec.fields[0], name: 'class' }] }), "field 'class': is a keyword"],
+  [(spec) => ({ ...spec, fields: [{ ...spec.fields[0], type: { kind: 'bytes' } }] }), 'field \'q\': no kind "bytes"'],
+  [
+    (spec) => ({ ...spec, fields: [{ ...spec.fields[0], type: { kind: 'str', limits: { ge: 1 } } }] }),
+    "limit 'ge' is not",
+  ],
+  [(spec) => ({ ...spec, defs: { int: {} } }), "'int' in 'types' is no name"],
+])('a spec from elsewhere is read strictly (%#)', (change, says) => {
+  expect(() => signatureFromSpec(change(dynamicSignature('q -> a').spec))).toThrow(says)
+})
+
+test('custom types of a spec from elsewhere take JSON, or what their schema says when it is given', () => {
+  const { spec } = dynamicSignature('p: Person -> a', { types: { Person: z.object({ name: z.string() }) } })
+  const open = signatureFromSpec(JSON.parse(JSON.stringify(spec)))
+  expect(validate(open.input, { p: { name: 1 } })).toEqual({ value: { p: { name: 1 } } })
+  expect(validate(open.input, { p: Number.NaN })).toMatchObject({ issues: [{ path: ['p'] }] })
+  const checked = signatureFromSpec(spec, { Person: z.object({ name: z.string() }) })
+  expect(validate(checked.input, { p: { name: 1 } })).toMatchObject({ issues: [{ path: ['p', 'name'] }] })
 })
 
 test('a spec from elsewhere must have the hash that it says', () => {

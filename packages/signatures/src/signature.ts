@@ -15,9 +15,10 @@ import { objectSchema } from './json-schema.ts'
 import { typeNameFault } from './names.ts'
 import { type ParsedField, parseFields } from './parse.ts'
 import type { Checked, ParseFieldType, ParseSignature } from './parse-type.ts'
-import { SignatureRefused, says } from './refusal.ts'
+import { type Side, SignatureRefused, says } from './refusal.ts'
 import { type SideSchema, sideSchema } from './side.ts'
 import { defaultInstructions, type Spec, type SpecField, specOf } from './spec.ts'
+import { readSpec } from './spec-reader.ts'
 
 export interface Signature<I, O> {
   /** Its fields in the canonical form of the grammar. */
@@ -69,13 +70,26 @@ type Defined<F, N extends CustomTypes> = {
     ? T
     : never
 }
-/** The definition itself, with the message in the place of a type that is none. */
-type CheckedDefinitions<F, N extends CustomTypes> = {
-  readonly [K in keyof F]: ParseFieldType<TypeText<F[K]> & string, Outputs<N>> extends { readonly refused: infer M }
-    ? F[K] extends string
-      ? M
-      : { readonly type: M; readonly desc?: string }
-    : F[K]
+/** What is wrong with a name on its side, as the parser says it. */
+type NameFault<K, Io extends Side> =
+  ParseSignature<Io extends 'input' ? `${K & string} -> other_side_` : `other_side_ -> ${K & string}`> extends {
+    readonly refused: infer M
+  }
+    ? M
+    : never
+type TypeFault<F, N extends CustomTypes> =
+  ParseFieldType<TypeText<F> & string, Outputs<N>> extends { readonly refused: infer M } ? M : never
+/** The definition itself, with the message in the place of a type that is none, or that has a name that is none. */
+type CheckedDefinitions<F, N extends CustomTypes, Io extends Side, Others> = {
+  readonly [K in keyof F]: K extends keyof Others
+    ? typeof says.bothSides
+    : [NameFault<K, Io> | TypeFault<F[K], N>] extends [never]
+      ? F[K] extends string
+        ? F[K]
+        : F[K] & { readonly [X in Exclude<keyof F[K], 'type' | 'desc'>]: never }
+      : F[K] extends string
+        ? NameFault<K, Io> | TypeFault<F[K], N>
+        : { readonly type: NameFault<K, Io> | TypeFault<F[K], N>; readonly desc?: string }
 }
 
 /** Texts of the generated file: their types are looked up. */
@@ -98,8 +112,8 @@ export interface Signatures {
     const O extends FieldDefinitions,
     const N extends CustomTypes = None,
   >(definition: {
-    readonly inputs: I & CheckedDefinitions<I, N>
-    readonly outputs: O & CheckedDefinitions<O, N>
+    readonly inputs: I & CheckedDefinitions<I, N, 'input', None>
+    readonly outputs: O & CheckedDefinitions<O, N, 'output', I>
     readonly types?: N
     readonly instructions?: string
     readonly name?: string
@@ -148,7 +162,7 @@ export function signatures(plans: Plans = {}): Signatures {
       const text = textOfDefinition(inputs, outputs)
       const plan = planOf(text, options.types ?? {})
       const names = [...Object.keys(inputs), ...Object.keys(outputs)]
-      if (names.join() !== plan.fields.map(({ name }) => name).join()) {
+      if (names.length !== plan.fields.length || plan.fields.some(({ name }, n) => name !== names[n])) {
         throw new SignatureRefused(says.oneType, text)
       }
       return signatureOf(text, plan, { ...options, desc: descOf({ ...inputs, ...outputs }) })
@@ -171,14 +185,15 @@ export function dynamicSignature(
   return signatureOf(text, { fields: parseFields(text, new Set(Object.keys(options.types ?? {}))) }, options)
 }
 
-/** A spec from elsewhere, from `python -m troupe_worker.signatures dump` for example. @throws SignatureRefused when its hash does not fit */
+/**
+ * A spec from elsewhere, from `python -m troupe_worker.signatures dump` for example. Values of custom types that are not in
+ * `types` need only be JSON here; Python checks them in full. @throws SignatureRefused
+ */
 export function signatureFromSpec<I = Record<string, unknown>, O = Record<string, unknown>>(
-  { hash, ...spec }: Spec,
+  spec: unknown,
   types: CustomTypes = {},
 ): Signature<I, O> {
-  const made = specOf(spec)
-  if (made.hash !== hash) throw new SignatureRefused(says.otherHash(hash, made.hash), canonicalText(spec.fields))
-  return ofSpec(made, types, {})
+  return ofSpec(readSpec(spec), types, {})
 }
 
 export function textOfDefinition(inputs: FieldDefinitions, outputs: FieldDefinitions): string {
@@ -210,14 +225,19 @@ function signatureOf<I, O>(text: string, plan: Plan, options: SignatureOptions):
 /** The spec of fields, and of what a model is told about them. */
 export function toldSpec(
   parsed: readonly ParsedField[],
-  { name = 'Signature', instructions, desc = {} }: Omit<SignatureOptions, 'types'>,
+  { name, instructions, desc = {} }: Omit<SignatureOptions, 'types'>,
   defs: Spec['defs'] = {},
 ): Spec {
   const fields = parsed.map((field): SpecField => {
-    const told = desc[field.name]
+    const told = Object.hasOwn(desc, field.name) ? desc[field.name] : undefined
     return told === undefined || told === `\${${field.name}}` ? field : { ...field, desc: told }
   })
-  return specOf({ name, instructions: instructions?.trim() ? instructions : defaultInstructions(fields), fields, defs })
+  return specOf({
+    name: name || 'Signature',
+    instructions: instructions?.trim() ? instructions : defaultInstructions(fields),
+    fields,
+    defs,
+  })
 }
 
 function ofSpec<I, O>(spec: Spec, types: CustomTypes, plan: Partial<Plan>): Signature<I, O> {

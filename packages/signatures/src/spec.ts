@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { FieldType } from './field-type.ts'
+import { SignatureRefused, says } from './refusal.ts'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 /** JSON Schema, draft 2020-12. */
@@ -42,20 +43,39 @@ export function defaultInstructions(fields: readonly SpecField[]): string {
   return `Given the fields ${names('input')}, produce the fields ${names('output')}.`
 }
 
+/** @throws SignatureRefused for a name that is too long, and for texts with half surrogate pairs */
 export function specOf({ name, fields, defs, ...spec }: Omit<Spec, 'hash' | 'v'>): Spec {
+  if (name.length > NAME_CHARS) throw new SignatureRefused(says.longName, name, NAME_CHARS)
   const instructions = asDocstring(spec.instructions)
+  for (const text of [name, instructions, ...fields.map(({ desc = '' }) => desc)]) {
+    if (!text.isWellFormed()) throw new SignatureRefused(says.illFormed, text)
+  }
   return { v: 1, name, instructions, fields, defs, hash: hashOf({ v: 1, instructions, fields, defs }) }
 }
 
-/** As DSPy gives back what it was told: it keeps instructions as a docstring, and cleans them each time it reads them. */
+/**
+ * As DSPy gives back what it was told: it keeps instructions as a docstring, and cleans them each time it reads them. Pythons
+ * differ in what is space to them, so only blanks are left for them to see: at the start of a line, and line feeds.
+ */
 function asDocstring(text: string): string {
-  const cleaned = cleandoc(text)
+  const plain = text.replace(/\r\n?/g, '\n').split('\n').map(withBlanks).join('\n')
+  const cleaned = cleandoc(plain)
   return cleaned === text ? text : asDocstring(cleaned)
 }
 
-/** Python's `inspect.cleandoc`. */
+/** What is space to any Python: Unicode's, and four separators of ASCII. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant
+const LEADING_SPACE = /^[\s\u001c-\u001f\u0085]+/
+
+function withBlanks(line: string): string {
+  const tabless = withoutTabs(line)
+  const [space = ''] = LEADING_SPACE.exec(tabless) ?? []
+  return ' '.repeat(space.length) + tabless.slice(space.length)
+}
+
+/** Python's `inspect.cleandoc`, of lines that begin with blanks and have no tabs. */
 function cleandoc(text: string): string {
-  const [first = '', ...rest] = text.split('\n').map(withoutTabs)
+  const [first = '', ...rest] = text.split('\n')
   const indents = rest.map((line) => line.search(/[^ ]/)).filter((indent) => indent >= 0)
   const margin = indents.length === 0 ? 0 : Math.min(...indents)
   const lines = [first.replace(/^ +/, ''), ...rest.map((line) => line.slice(margin))]
@@ -63,6 +83,7 @@ function cleandoc(text: string): string {
   return lines.slice(Math.max(0, filled.indexOf(true)), filled.lastIndexOf(true) + 1).join('\n')
 }
 
+const NAME_CHARS = 200
 const TAB = 8
 
 /** To the next column that `TAB` divides. */

@@ -5,7 +5,7 @@
  * 2. What no option says, `troupe.signatures` in the package.json of the folder says.
  */
 import { type FSWatcher, watch } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BuildOptions, BuildReport } from '@troupe/signatures/build'
 import { Command } from 'commander'
@@ -77,10 +77,25 @@ async function build({ source, watch: forEver, json, ...options }: BuildCommandO
 /** The parser is loaded by those who build only. */
 async function built(options: BuildOptions): Promise<BuildReport> {
   const { buildSignatures } = await import('@troupe/signatures/build')
+  for (const source of options.sources) {
+    const found = await stat(join(options.root, source)).catch(() => undefined)
+    if (found?.isDirectory()) continue
+    throw new Problem({
+      code: 'Usage',
+      exit: 'usage',
+      what: `no folder '${source}'`,
+      fix: 'name the sources: --source <folder>',
+    })
+  }
   return buildSignatures(options)
 }
 
-function tell({ signatures, changed, notInPython, problems }: BuildReport): void {
+function tell({ signatures, changed, unbound, notInPython, problems }: BuildReport): void {
+  for (const path of unbound) {
+    process.stderr.write(
+      `note: ${path} imports from the package; import from the generated file to use what is compiled\n`,
+    )
+  }
   for (const place of notInPython) {
     process.stderr.write(
       `note: ${place} has custom types and is not in the Python file; workers get it from the node\n`,
@@ -96,17 +111,20 @@ function malformed({ problems }: BuildReport): Problem {
 
 const SETTLE_MS = 50
 
-/** Until the process is told to end. Problems are told and mended by the next change. */
+/** Until the process is told to end. Problems are told, and mended by the next change. */
 async function watched(options: BuildOptions): Promise<void> {
   const again = async () => {
-    const report = await built(options)
-    tell(report)
-    for (const { place, message } of report.problems) process.stderr.write(`${place}: ${message}\n`)
+    try {
+      const report = await built(options)
+      tell(report)
+      for (const { place, message } of report.problems) process.stderr.write(`${place}: ${message}\n`)
+    } catch (error) {
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    }
   }
   await again()
   let wanted: NodeJS.Timeout | undefined
-  const changed = (_kind: string, file: string | null) => {
-    if (file !== null && options.out.endsWith(file)) return
+  const changed = () => {
     clearTimeout(wanted)
     wanted = setTimeout(() => void again(), SETTLE_MS)
   }
@@ -121,6 +139,10 @@ async function watched(options: BuildOptions): Promise<void> {
 
 async function importSpecs(specs: string, { out }: { readonly out: string }): Promise<void> {
   const { importedSource } = await import('@troupe/signatures/build')
-  const source = importedSource(JSON.parse(await readFile(specs, 'utf8')))
-  await writeFile(out, source)
+  try {
+    await writeFile(out, importedSource(JSON.parse(await readFile(specs, 'utf8'))))
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    throw new Problem({ code: 'SpecsRefused', exit: 'failed', what: `${specs}: ${error.message}` }, error)
+  }
 }

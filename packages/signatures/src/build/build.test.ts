@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { dynamicSignature } from '../signature.ts'
 import { type BuildOptions, buildSignatures } from './build.ts'
+import { importedSource } from './emit-imported.ts'
 
 let root: string
 beforeEach(() => {
@@ -19,6 +21,7 @@ const build = (options: Partial<BuildOptions> = {}) =>
   buildSignatures({ root, sources: ['src'], out: 'src/signatures.gen.ts', ...options })
 
 const APP = `
+import * as all from '@troupe/signatures'
 import { signature as sig, defineSignature, type Signature } from '@troupe/signatures'
 import { signature } from './signatures.gen.ts'
 import { signature as other } from 'elsewhere'
@@ -36,6 +39,7 @@ test('build/1: what is found is written as TypeScript, Python and a manifest, an
     signatures: 3,
     problems: [],
     notInPython: [],
+    unbound: ['src/app.ts'],
     changed: ['src/signatures.gen.ts', 'py/signatures_gen.py', 'signatures.json'],
   })
   expect(read('src/signatures.gen.ts')).toMatchSnapshot()
@@ -119,4 +123,58 @@ test('Python needs what a model is told written out, and one name for one signat
   expect((await build({ python: 'p.py' })).problems).toEqual([
     { place: 'src/b.ts:2', message: "there is another signature named S; give one of them a 'name'" },
   ])
+})
+
+test('any text makes a file that loads', async () => {
+  const texts = [
+    `q -> a: Literal["it's"]`,
+    "q -> a: Literal['`', '$' , '{x}']",
+    'q ->\n a: Literal["/*", "//"]',
+    "q -> a: Literal['str()']",
+  ]
+  write(
+    'src/app.ts',
+    `import * as all from '@troupe/signatures'\n${texts.map((text) => `all.signature(${JSON.stringify(text)})\n`).join('')}`,
+  )
+  expect(await build({ out: 'src/other.gen.ts' })).toMatchObject({ signatures: 4, problems: [] })
+  symlinkSync(join(import.meta.dirname, '../../../../node_modules'), join(root, 'node_modules'))
+  const generated = await import(join(root, 'src/other.gen.ts'))
+  for (const text of texts) expect(generated.signature(text).spec.fields).toHaveLength(2)
+  expect(generated.runtimeParsed()).toEqual([])
+})
+
+test('classes of Python have names that Python takes', async () => {
+  const source = (variable: string, options = '') =>
+    `import { signature } from '@troupe/signatures'\nexport const ${variable} = signature('q -> a'${options})`
+  for (const [variable, name] of [
+    ['none', 'NoneSignature'],
+    ['$s', 'sSignature'],
+    ['literal', 'LiteralSignature'],
+    ['dspy', 'Dspy'],
+  ] as const) {
+    write('src/a.ts', source(variable))
+    expect((await build({ python: 'p.py' })).problems).toEqual([])
+    expect(read('p.py')).toContain(`class ${name}(dspy.Signature):`)
+  }
+  for (const name of ['my triage', 'None', 'Mapping', 'class']) {
+    write('src/a.ts', source('x', `, { name: '${name}' }`))
+    expect((await build({ python: 'p.py' })).problems).toEqual([
+      { place: 'src/a.ts:2', message: `'${name}' is no name for a class in Python` },
+    ])
+  }
+})
+
+test('what is no list of specs, or has no names for TypeScript, is not imported', () => {
+  const { spec } = dynamicSignature('q -> a', { name: 'Ask' })
+  expect(importedSource([spec])).toContain('export const ask = signatureFromSpec<{ q: string }, { a: string }>(')
+  for (const [given, says] of [
+    [{ a: 1 }, 'no list of specs'],
+    [[], 'no list of specs'],
+    [[{ ...spec, v: 2 }], 'a spec of version 2'],
+    [[{ ...spec, name: 'Delete' }], "'delete' is no name for a signature"],
+    [[{ ...spec, name: 'x = 1; evil()' }], 'is no name for a signature'],
+    [[spec, spec], "two signatures are named 'ask'"],
+  ] as const) {
+    expect(() => importedSource(given)).toThrow(says)
+  }
 })

@@ -7,6 +7,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { hasCustom } from '../field-type.ts'
+import { KEYWORDS } from '../names.ts'
 import { toldSpec } from '../signature.ts'
 import type { Spec } from '../spec.ts'
 import { pythonOf } from './emit-python.ts'
@@ -33,6 +34,8 @@ export interface BuildReport {
   readonly problems: readonly Problem[]
   /** Files that were written or, by a check, are not as they would be written. */
   readonly changed: readonly string[]
+  /** Files that import `signature` from the package, not from the generated file: their texts are read at run time. */
+  readonly unbound: readonly string[]
   /** Signatures with custom types: a worker gets their specs from the node that calls it. */
   readonly notInPython: readonly string[]
 }
@@ -42,11 +45,13 @@ export async function buildSignatures(options: BuildOptions): Promise<BuildRepor
   const generated = basename(out).replace(/\.[cm]?ts$/, '')
   const found: FoundSignature[] = []
   const problems: Problem[] = []
+  const unbound: string[] = []
   for (const path of await typescriptFiles(root, sources)) {
     if (resolve(root, path) === resolve(root, out)) continue
     const file = findSignatures(path, await readFile(join(root, path), 'utf8'), generated)
     found.push(...file.found)
     problems.push(...file.problems)
+    if (file.unbound) unbound.push(path)
   }
   const specs = new Map<string, Spec>()
   const notInPython: string[] = []
@@ -59,7 +64,7 @@ export async function buildSignatures(options: BuildOptions): Promise<BuildRepor
       } else problems.push(...addSpec(specs, signature, signature.told))
     }
   }
-  if (problems.length > 0) return { signatures: found.length, problems, changed: [], notInPython }
+  if (problems.length > 0) return { signatures: found.length, problems, changed: [], unbound, notInPython }
 
   const texts = new Map(found.map(({ text, fields }) => [text, fields] as const).sort(([a], [b]) => (a < b ? -1 : 1)))
   const files: [string, string][] = [[out, typescriptOf(texts)]]
@@ -74,7 +79,7 @@ export async function buildSignatures(options: BuildOptions): Promise<BuildRepor
     await mkdir(dirname(join(root, path)), { recursive: true })
     await writeFile(join(root, path), content)
   }
-  return { signatures: found.length, problems, changed, notInPython }
+  return { signatures: found.length, problems, changed, unbound, notInPython }
 }
 
 /** The class of a signature is named as its variable is; two signatures that are the same share one. */
@@ -86,6 +91,7 @@ function addSpec(
   const name = told.name ?? (variable === undefined ? undefined : classNameOf(variable))
   const spec = toldSpec(fields, { ...told, ...(name === undefined ? {} : { name }) })
   const className = name ?? `Signature_${spec.hash.slice(0, 8)}`
+  if (!isClassName(className)) return [{ place, message: `'${className}' is no name for a class in Python` }]
   const other = specs.get(className)
   if (other !== undefined && other.hash !== spec.hash) {
     return [{ place, message: `there is another signature named ${className}; give one of them a 'name'` }]
@@ -94,8 +100,30 @@ function addSpec(
   return []
 }
 
+/** What a class of the generated module may not be named: keywords, and what the module itself uses. */
+const USED = [
+  'Annotated',
+  'Any',
+  'Field',
+  'Final',
+  'Literal',
+  'Mapping',
+  'SIGNATURES',
+  'bool',
+  'dict',
+  'dspy',
+  'float',
+  'int',
+].concat('list', 'set', 'str', 'tuple', 'type')
+const CLASS_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+function isClassName(name: string): boolean {
+  return CLASS_NAME.test(name) && !USED.includes(name) && !KEYWORDS.some((keyword) => keyword === name)
+}
+
 function classNameOf(variable: string): string {
-  return variable.charAt(0).toUpperCase() + variable.slice(1)
+  const name = variable.charAt(0).toUpperCase() + variable.slice(1)
+  return isClassName(name) ? name : `${name.replace(/[^A-Za-z0-9_]/g, '')}Signature`
 }
 
 async function typescriptFiles(root: string, sources: readonly string[]): Promise<readonly string[]> {

@@ -17,14 +17,12 @@ export function typescriptOf(signatures: ReadonlyMap<string, readonly ParsedFiel
     if (fields.some(({ type }) => hasCustom(type))) return []
     return [`  ${JSON.stringify(text)}: { in: ${sideType(fields, 'input')}; out: ${sideType(fields, 'output')} }\n`]
   })
-  const words = Object.keys(plan).filter((word) => new RegExp(`\\b${word}\\(`).test(withoutTexts(plans)))
-  const values = words.length === 0 ? '' : `import { ${words.sort().join(', ')} } from '${PACKAGE}/plan'\n`
   return [
     `// ${GENERATED}\n`,
     // With its types written down and the plans in a function, nothing of the plans has to be looked at by the compiler.
     '// @ts-nocheck\n',
     `import { type CompiledSignatures, type Plans, signatures } from '${PACKAGE}'\n`,
-    values,
+    `import { ${Object.keys(plan).sort().join(', ')} } from '${PACKAGE}/plan'\n`,
     `\ninterface Compiled {\n${types.join('')}}\n`,
     '\nconst made: CompiledSignatures<Compiled> = signatures(plans())\n',
     'export const { signature, defineSignature, runtimeParsed, requireCompiled } = made\n',
@@ -49,9 +47,4 @@ function planSource(fields: readonly ParsedField[]): string {
   })
   const listed = fields.map(({ name, io, type }) => `${io}('${name}', ${madeSource(type)})`)
   return `{\n    fields: [${listed.join(', ')}],\n${fits.join('')}  }`
-}
-
-/** Without what stands in quotes: a word in a text is no use of it. */
-function withoutTexts(source: string): string {
-  return source.replace(/"(?:[^"\\\\]|\\\\.)*"|'[^']*'/g, '')
 }

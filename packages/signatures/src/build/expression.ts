@@ -18,7 +18,7 @@ export function typeSource(type: FieldType): string {
     case 'list':
     case 'set':
     case 'tuple_of':
-      return `Array<${typeSource(type.of)}>`
+      return `(${typeSource(type.of)})[]`
     case 'dict':
       return `{ [key: ${type.key === 'int' ? 'number' : 'string'}]: ${typeSource(type.of)} }`
     case 'tuple':

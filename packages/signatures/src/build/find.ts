@@ -2,7 +2,7 @@
  * Finds the signatures in a source file: calls of `signature` and `defineSignature`, by whatever names they are imported.
  *
  * 1. Nothing is run: texts are read from the source, so they must be written out there.
- * 2. What cannot be read is a problem with its place, never passed over.
+ * 2. A call by an imported name that cannot be read is a problem with its place. What is handed on under another name is not seen.
  */
 import { type Argument, type CallExpression, type Expression, parseSync, Visitor } from 'oxc-parser'
 import { type ParsedField, parseFields } from '../parse.ts'
@@ -34,6 +34,8 @@ export interface Problem {
 }
 
 export interface FileSignatures {
+  /** `signature` or its like comes from the package here: what it makes has no plan. */
+  readonly unbound: boolean
   readonly found: readonly FoundSignature[]
   readonly problems: readonly Problem[]
 }
@@ -48,14 +50,22 @@ export function findSignatures(path: string, source: string, generated: string):
   const placeOf = (at: number) => `${path}:${source.slice(0, at).split('\n').length}`
   const [error] = errors
   if (error !== undefined) {
-    return { found: [], problems: [{ place: placeOf(error.labels[0]?.start ?? 0), message: error.message }] }
+    return {
+      unbound: false,
+      found: [],
+      problems: [{ place: placeOf(error.labels[0]?.start ?? 0), message: error.message }],
+    }
   }
   const makers = new Map<string, Maker>()
+  const namespaces = new Set<string>()
+  let unbound = false
   for (const { moduleRequest, entries } of module.staticImports) {
     if (moduleRequest.value !== PACKAGE && !isFile(moduleRequest.value, generated)) continue
     for (const { importName, localName } of entries) {
       const maker = MAKERS.find((maker) => maker === importName.name)
       if (maker !== undefined) makers.set(localName.value, maker)
+      if (importName.kind === 'NamespaceObject') namespaces.add(localName.value)
+      if (maker !== undefined && moduleRequest.value === PACKAGE) unbound = true
     }
   }
   const found: FoundSignature[] = []
@@ -66,7 +76,7 @@ export function findSignatures(path: string, source: string, generated: string):
       if (id.type === 'Identifier' && init !== null) variables.set(init.start, id.name)
     },
     CallExpression: (call) => {
-      const maker = call.callee.type === 'Identifier' ? makers.get(call.callee.name) : undefined
+      const maker = makerOf(call.callee, makers, namespaces)
       if (maker === undefined) return
       const place = placeOf(call.start)
       try {
@@ -77,7 +87,19 @@ export function findSignatures(path: string, source: string, generated: string):
       }
     },
   }).visit(program)
-  return { found, problems }
+  return { unbound, found, problems }
+}
+
+/** Called by its imported name, or as a member of an imported module. */
+function makerOf(
+  callee: CallExpression['callee'],
+  makers: ReadonlyMap<string, Maker>,
+  namespaces: ReadonlySet<string>,
+): Maker | undefined {
+  if (callee.type === 'Identifier') return makers.get(callee.name)
+  if (callee.type !== 'MemberExpression' || callee.computed || callee.object.type !== 'Identifier') return undefined
+  const { property, object } = callee
+  return namespaces.has(object.name) ? MAKERS.find((maker) => maker === property.name) : undefined
 }
 
 /** Why a call cannot be read without running it. */

@@ -1,7 +1,6 @@
 /** The value of an expression that is written out: text, numbers, objects and lists of such, joined with '+' or not. */
 import type { Expression, ObjectExpression } from 'oxc-parser'
 
-/** Apart from `undefined`, which may be written. */
 export type StaticValue = { readonly value: unknown } | 'not static'
 
 export function staticValue(node: Expression): StaticValue {
