@@ -15,6 +15,6 @@ export declare function rowOf(error: {
 }): ErrorRow
 export declare function inOrder(rows: readonly ErrorRow[]): ErrorRow[]
 /** What the table says this package raises, in order of the codes. */
-export declare function errorRows(raisedBy: 'core' | 'actors' | 'bridge-python' | 'llm'): ErrorRow[]
+export declare function errorRows(raisedBy: 'core' | 'actors' | 'bridge-python' | 'llm' | 'resilience'): ErrorRow[]
 /** @throws Error when there is no frame of this name */
 export declare function goldenFrame(name: string): GoldenFrame

@@ -16,7 +16,7 @@ const { errors } = z
         code: z.string().regex(/^[A-Z][A-Za-z]+$/),
         retryable: z.boolean(),
         applied: z.enum(['no', 'unknown']),
-        typescript: z.array(z.enum(['core', 'actors', 'bridge-python', 'llm'])),
+        typescript: z.array(z.enum(['core', 'actors', 'bridge-python', 'llm', 'resilience'])),
         python: z.boolean(),
         meaning: z.string().regex(/^[A-Z].*\.$/),
       }),

@@ -1,0 +1,5 @@
+export type { Cost, Limits, Outlook, Told, ToldLimit } from './buckets.ts'
+export { BreakerOpen, Busy, CostRefused, LimitReached } from './errors.ts'
+export { type ReadableHeaders, readHeaders } from './headers.ts'
+export { type Grant, Limiter, type LimiterOptions, type WaitOptions } from './limiter.ts'
+export type { Limit } from './meter.ts'
