@@ -6,12 +6,23 @@ import * as resilience from './index.ts'
 
 test('the package exports these names and no others', () => {
   expect(Object.keys(resilience).sort()).toEqual([
+    'Breaker',
     'BreakerOpen',
+    'Bulkhead',
     'Busy',
     'CostRefused',
     'LimitReached',
     'Limiter',
+    'breakerMachine',
+    'countsAsFailure',
+    'decideRetry',
+    'fallback',
+    'hedge',
+    'protect',
     'readHeaders',
+    'retry',
+    'streaming',
+    'timeout',
   ])
 })
 

@@ -1,0 +1,32 @@
+/**
+ * What protected effects that are nested know of each other. It travels in the context that one hands to the next, so it ends
+ * where a call leaves the context: an ask of another actor begins a path of its own.
+ *
+ * 1. The outermost `protect` with a retry owns the retries of its path; those inside it try once.
+ * 2. Once a first byte has reached the reader, no layer tries again or falls back: the reader would see two answers.
+ */
+import type { EffectContext } from '@troupe/core'
+
+const PROTECTION: unique symbol = Symbol('troupe.protection')
+
+export interface Protection {
+  readonly outer: Protection | undefined
+  readonly retriedBy: string | undefined
+  streamed: boolean
+}
+
+type MayBeProtected = EffectContext & { readonly [PROTECTION]?: Protection }
+
+export function protectionOf(context: MayBeProtected): Protection | undefined {
+  return context[PROTECTION]
+}
+
+export function within(context: EffectContext, protection: Protection, signal: AbortSignal): EffectContext {
+  const inner: MayBeProtected = { ...context, signal, [PROTECTION]: protection }
+  return inner
+}
+
+/** For work that streams: the first byte leaves to its reader now. */
+export function streaming(context: EffectContext): void {
+  for (let layer = protectionOf(context); layer !== undefined; layer = layer.outer) layer.streamed = true
+}
