@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events'
 import { seededEntropy } from '@troupe/core'
 import { describe, expect, test } from 'vitest'
-import { type Grant, Limiter } from './limiter.ts'
+import type { Grant } from './grant.ts'
+import { Limiter } from './limiter.ts'
 import { fullestWindow, seeds, steppedClock } from './stepped-clock.ts'
 
 test('1,000 callers are served in order within 2 % of the rate over 60 s, and never above the window', async () => {
@@ -113,6 +114,35 @@ describe.each(seeds(20))('seed %s', (seed) => {
     expect(Object.fromEntries(limiter.rooms())).toEqual({ requests: 20, calls: 3 })
   })
 })
+
+test.each(seeds(20))(
+  'limiter/2: what `check` says is never later than the grant really comes (seed %s)',
+  async (seed) => {
+    const entropy = seededEntropy(seed)
+    const clock = steppedClock()
+    const limits = { requests: { cap: 30 }, tokens: { cap: 10_000 } }
+    const limiter = new Limiter({ limits, clock })
+    let granted = 0
+    let exact = 0
+    for (let n = 0; n < 200; n++) {
+      const cost = { requests: 1, tokens: 1 + Math.floor(entropy.random() ** 4 * 8_000) }
+      const outlook = limiter.check(cost)
+      const earliestMs = outlook.kind === 'later' ? outlook.untilMs : clock.monotonic()
+      const alone = limiter.waiting === 0
+      void limiter.wait(cost).then((grant) => {
+        grant.begin()
+        granted += 1
+        expect(clock.monotonic()).toBeGreaterThanOrEqual(earliestMs - 0.01)
+        if (alone && clock.monotonic() <= earliestMs + 0.01) exact += 1
+        else expect(alone).toBe(false)
+      })
+      await clock.run(entropy.random() * 5_000)
+    }
+    await clock.run(4_000_000)
+    expect(granted).toBe(200)
+    expect(exact).toBeGreaterThan(0)
+  },
+)
 
 test('limiter/2: a wait that cannot end in time is refused at once, with what it would have taken', async () => {
   const clock = steppedClock()

@@ -10,7 +10,6 @@
 import type { Clock, Timer } from '@troupe/core'
 import {
   type Buckets,
-  begin,
   type Cost,
   close,
   type Limits,
@@ -18,14 +17,13 @@ import {
   look,
   type Outlook,
   openBuckets,
-  release,
   rooms,
-  settle,
   type Taken,
   type Told,
   take,
 } from './buckets.ts'
 import { Busy, LimitReached } from './errors.ts'
+import { type Grant, Held } from './grant.ts'
 import { Lines, type Place } from './lines.ts'
 
 export interface LimiterOptions<Name extends string> {
@@ -41,18 +39,6 @@ export interface WaitOptions {
   /** On `clock.monotonic()`. */
   readonly deadlineMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-}
-
-export interface Grant<Name extends string> {
-  readonly waitedMs: number
-  /** The call leaves now. Without it the whole time until `settle` counts, which is safe and slower. */
-  begin(): void
-  /** The call has ended; what it really used, where that is known. */
-  settle(actual?: Cost<Name>): void
-  /** The call never left. */
-  release(): void
-  /** Settles in full what has begun, and releases what has not; nothing after either. */
-  end(): void
 }
 
 interface Waiting<Name extends string> {
@@ -206,43 +192,6 @@ export class Limiter<Name extends string> {
       for (const { name } of this.#buckets.meters) sums.set(name, (sums.get(name) ?? 0) + (cost[name] ?? 0))
     }
     return sums
-  }
-}
-
-class Held<Name extends string> implements Grant<Name> {
-  readonly waitedMs: number
-  readonly #buckets: Buckets<Name>
-  readonly #clock: Clock
-  readonly #taken: Taken
-  readonly #moved: () => void
-
-  constructor(buckets: Buckets<Name>, clock: Clock, taken: Taken, waitedMs: number, moved: () => void) {
-    this.waitedMs = waitedMs
-    this.#buckets = buckets
-    this.#clock = clock
-    this.#taken = taken
-    this.#moved = moved
-  }
-
-  begin(): void {
-    begin(this.#buckets, this.#clock.monotonic(), this.#taken)
-    // What was held without an end has one now.
-    this.#moved()
-  }
-
-  settle(actual?: Cost<Name>): void {
-    settle(this.#buckets, this.#clock.monotonic(), this.#taken, actual)
-    this.#moved()
-  }
-
-  release(): void {
-    release(this.#buckets, this.#clock.monotonic(), this.#taken)
-    this.#moved()
-  }
-
-  end(): void {
-    if (this.#taken.state === 'begun') this.settle()
-    else this.release()
   }
 }
 
