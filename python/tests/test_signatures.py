@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -375,7 +376,7 @@ class TestSpec:
             (lambda it: it["fields"][0].update(type={"kind": "literal", "values": []}), "1 to 256"),
             (lambda it: it["fields"][0].update(type={"kind": "literal", "values": ["a", "a"]}), "twice"),
             (lambda it: it["fields"][0].update(type={"kind": "literal", "values": [0.5]}), "no string"),
-            (lambda it: it["fields"][0].update(type={"kind": "union", "of": [{"kind": "str"}]}), "2 to 256"),
+            (lambda it: it["fields"][0].update(type={"kind": "union", "of": [{"kind": "str"}]}), "2 to 4096"),
             (
                 lambda it: it["fields"][0].update(type={"kind": "union", "of": [{"kind": "None"}, {"kind": "str"}]}),
                 "None last",
@@ -389,6 +390,26 @@ class TestSpec:
     def test_what_is_no_spec_is_refused(self, change: Callable[[Wire], object], reason: str) -> None:
         with pytest.raises(SignatureRefused, match=reason):
             signature_of(self.changed(change))
+
+    def test_a_union_may_be_longer_than_a_list_of_a_text(self) -> None:
+        members = [{"kind": "literal", "values": [f"{at}{'x' * 30}"]} for at in range(300)]
+        spec = respec(spec_of(one_field(str)))
+        spec["fields"][1]["type"] = {"kind": "union", "of": members}
+        built = signature_of(respec(spec))
+        assert spec_of(built) == respec(spec)
+        for times, reason in ((15, "2 to 4096 items, not 4500"), (13, "more than 65536 characters")):
+            of = [{"kind": "literal", "values": [f"{at}{'x' * 30}"]} for at in range(300 * times)]
+            spec["fields"][1]["type"] = {"kind": "union", "of": of}
+            with pytest.raises(SignatureRefused, match=reason):
+                signature_of(respec(spec))
+
+    def test_a_spec_of_very_many_fields_is_refused_at_once(self) -> None:
+        fields = [{"name": f"x{at}", "io": "input", "type": {"kind": "str"}} for at in range(20_000)]
+        spec = respec(spec_of(one_field(str)), fields=fields)
+        begin = time.perf_counter()
+        with pytest.raises(SignatureRefused, match="at most 256 on each side"):
+            signature_of(spec)
+        assert time.perf_counter() - begin < 2
 
     def test_a_wrong_hash_is_refused(self) -> None:
         with pytest.raises(SignatureRefused, match="the spec comes to"):

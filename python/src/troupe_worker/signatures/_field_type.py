@@ -21,7 +21,10 @@ LIMITS: Final = (*NUMBER_LIMITS, *LENGTH_LIMITS)
 
 MAX_DEPTH: Final = 8
 MAX_ITEMS: Final = 256
-MAX_CHARS: Final = 4_096
+MAX_MEMBERS: Final = 4_096
+"""Of a union, which is flat here; in a text each list of it has at most `MAX_ITEMS`."""
+MAX_CHARS: Final = 65_536
+"""Of the canonical text. A text has 4,096 at most, but may say more: `list` is `list[Any]`."""
 MAX_DIGITS: Final = 15
 
 ANY: Final[FieldType] = {"kind": "Any"}
@@ -161,7 +164,7 @@ def _tuple(tree: Mapping[str, object], read: _Read) -> FieldType:
 
 
 def _union(tree: Mapping[str, object], read: _Read) -> FieldType:
-    of = [read(part) for part in _items(tree["of"], 2)]
+    of = [read(part) for part in _items(tree["of"], 2, MAX_MEMBERS)]
     if union_of(of) != {"kind": "union", "of": of}:
         raise TypeRefused("a union is flat, without doubles, None last")
     return {"of": of}
@@ -193,12 +196,12 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, object], _Read], FieldType]]
 }
 
 
-def _items(value: object, at_least: Literal[1, 2]) -> Sequence[object]:
+def _items(value: object, at_least: Literal[1, 2], at_most: int = MAX_ITEMS) -> Sequence[object]:
     if not isinstance(value, list | tuple):
         raise TypeRefused(f"{value!r} is no list")
     items = cast("Sequence[object]", value)
-    if not at_least <= len(items) <= MAX_ITEMS:
-        raise TypeRefused(f"a list here has {at_least} to {MAX_ITEMS} items, not {len(items)}")
+    if not at_least <= len(items) <= at_most:
+        raise TypeRefused(f"a list here has {at_least} to {at_most} items, not {len(items)}")
     return items
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections import Counter
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
@@ -78,9 +79,12 @@ def parse_spec(value: object) -> Spec:
 def _fields(value: object, defs: Mapping[str, JsonSchema]) -> list[SpecField]:
     if not isinstance(value, list):
         raise SignatureRefused("fields: no list")
-    fields = [_field(field, defs) for field in cast("list[object]", value)]
-    names = [field["name"] for field in fields]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    given = cast("list[object]", value)
+    if len(given) > 2 * MAX_ITEMS:
+        raise SignatureRefused(f"fields: {len(given)}; there are at most {MAX_ITEMS} on each side")
+    fields = [_field(field, defs) for field in given]
+    names = Counter(field["name"] for field in fields)
+    if twice := sorted(name for name, times in names.items() if times > 1):
         raise SignatureRefused(f"fields: {', '.join(twice)} twice")
     sides = [field["io"] for field in fields]
     if sides != sorted(sides):
