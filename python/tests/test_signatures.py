@@ -636,6 +636,15 @@ class TestCommand:
         assert "No module named 'nowhere'" in lines[0]
         assert "is no dspy.Signature" in lines[2]
 
+    def test_a_module_that_raises_is_one_line(self, tmp_path: Path) -> None:
+        for name, code in (("raising", "raise TypeError('one\\ntwo')"), ("leaving", "raise SystemExit(0)")):
+            (tmp_path / f"{name}.py").write_text(code)
+        done = _run("-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+                    "from troupe_worker.signatures.__main__ import main\n"
+                    "sys.exit(main(['dump', 'raising:X', 'leaving:X']))")  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == ["raising:X: TypeError: one two", "leaving:X: SystemExit: 0"]
+
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     """A command of ours, beside the tests."""

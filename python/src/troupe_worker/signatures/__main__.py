@@ -29,12 +29,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             specs.append(spec_of(_load(target)))
         except SignatureRefused as error:
-            faults.append(f"{target}: {error}")
+            faults.append(_line(f"{target}: {error}"))
+        except (Exception, SystemExit) as error:  # whatever a module does while it is imported
+            faults.append(_line(f"{target}: {type(error).__name__}: {error}"))
     for fault in faults:
         print(fault, file=sys.stderr)
     if not faults:
         print(json.dumps(specs, indent=2, ensure_ascii=False))
     return 2 if faults else 0
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _load(target: str) -> type[dspy.Signature]:
