@@ -163,6 +163,11 @@ class TestRoundTrip:
         ]
         assert system[0] == system[1]
         assert "must be one of: red; dark red" in system[0]
+        prompts = [
+            dspy.ChatAdapter().format(signature, [], {"x": None, "y": ""})[0]["content"]
+            for signature in (one_field(list[Person]), signature_of(spec_of(one_field(list[Person]))))
+        ]
+        assert prompts[0].replace('"default": 1.0', '"default": 1') == prompts[1]
         limited = one_field(float, ge=0, le=0.5)
         again = signature_of(spec_of(limited))
         assert again.output_fields["x"].json_schema_extra == limited.output_fields["x"].json_schema_extra
@@ -444,6 +449,16 @@ class TestSpec:
             signature_of(boxed(schema))
 
 
+def nested(value: Any, times: int) -> Any:
+    for _ in range(times):
+        value = [value]
+    return value
+
+
+def ref(name: str) -> Wire:
+    return {"$ref": f"#/$defs/{name}"}
+
+
 def boxed(schema: Wire, **defs: Wire) -> Wire:
     """The spec of a signature with an input of a type `Box`."""
     type, text = {"kind": "custom", "name": "Box"}, {"kind": "str"}
@@ -504,6 +519,74 @@ class TestDefinitions:
         with pytest.raises(InvalidArguments) as refused:
             check_inputs(built, {"x": {"in": [{"in": [{}]}]}})
         assert refused.value.issues == [{"path": "x.in.0.in.0.in", "message": "Field required"}]
+
+    @pytest.mark.parametrize(
+        ("box", "other", "circle"),
+        [
+            (ref("Box"), None, "Box -> Box"),
+            (ref("Other"), ref("Box"), "Box -> Other -> Box"),
+            ({"anyOf": [ref("Box"), {"type": "null"}]}, None, "Box -> Box"),
+            ({"oneOf": [{"type": "null"}, {"anyOf": [ref("Other")]}]}, ref("Box"), "Box -> Other -> Box"),
+        ],
+    )
+    def test_circles_that_no_value_ends_are_refused(self, box: Wire, other: Wire | None, circle: str) -> None:
+        with pytest.raises(SignatureRefused, match=f"defs: {circle} is a circle"):
+            signature_of(boxed(box, **({} if other is None else {"Other": other})))
+
+    @pytest.mark.parametrize(
+        "box",
+        [
+            {"type": "array", "items": ref("Box")},
+            {"type": "array", "prefixItems": [{"anyOf": [ref("Box"), {"type": "null"}]}]},
+            {"type": "object", "additionalProperties": ref("Box")},
+            {"type": "object", "properties": {"a": ref("Box")}},
+        ],
+    )
+    def test_circles_through_values_are_not(self, box: Wire) -> None:
+        built = signature_of(boxed({"anyOf": [ref("Inner"), {"type": "integer"}]}, Inner=box))
+        assert check_inputs(built, {"x": 1}) == {"x": 1}
+
+    def test_long_rows_of_references_are_refused(self) -> None:
+        for length, into in ((3_000, "row"), (400, "list")):
+            defs = {f"A{at}": ref(f"A{at + 1}") for at in range(length)}
+            if into == "list":
+                defs = {name: {"type": "object", "properties": {"a": to}} for name, to in defs.items()}
+            with pytest.raises(SignatureRefused, match=r"more than 8 references in a row|recursion"):
+                signature_of(boxed(ref("A0"), **defs, **{f"A{length}": {"type": "integer"}}))
+
+    def test_properties_never_take_each_others_names(self) -> None:
+        names = ["a b", "property_0", "property_0_", "__class__", "property_3", "property_5", "$"]
+        built = signature_of(boxed({"type": "object", "properties": {name: {"type": "integer"} for name in names}}))
+        value = {name: at for at, name in enumerate(names)}
+        assert check_inputs(built, {"x": value}) == {"x": value}
+
+    def test_a_definition_may_be_called_as_a_reference_is(self) -> None:
+        box = {"type": "object", "properties": {"a": ref("definition_0"), "n": {"type": "integer"}}}
+        other = {"type": "object", "properties": {"b": ref("Box")}, "additionalProperties": False}
+        value = {"a": {"b": {"n": 1}}}
+        assert check_inputs(signature_of(boxed(box, definition_0=other)), {"x": value}) == {"x": value}
+
+    @pytest.mark.parametrize(
+        ("schema", "default"),
+        [
+            ({"type": "integer"}, "str"),
+            ({"type": "integer"}, None),
+            ({"type": "array", "uniqueItems": True}, [1, 1]),
+            ({"type": "string", "minLength": 1}, ""),
+            ({"anyOf": [ref("Other")]}, {"b": "x"}),
+            ({"anyOf": [ref("Other"), {"type": "null"}]}, 1),
+        ],
+    )
+    def test_a_default_that_does_not_fit_is_refused(self, schema: Wire, default: Any) -> None:
+        box = {"type": "object", "properties": {"a": {**schema, "default": default}, "o": ref("Other")}}
+        other = {"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]}
+        with pytest.raises(SignatureRefused, match=r"defs\.Box\.properties\.a: the default .* does not fit"):
+            signature_of(boxed(box, Other=other))
+
+    def test_a_default_may_be_an_object(self) -> None:
+        other = {"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]}
+        box = {"type": "object", "properties": {"a": {"anyOf": [ref("Other")], "default": {"b": 1}}, "o": ref("Other")}}
+        assert check_inputs(signature_of(boxed(box, Other=other)), {"x": {}}) == {"x": {"a": {"b": 1}}}
 
     def test_defaults_are_filled_and_what_has_none_stays_away(self) -> None:
         properties = {

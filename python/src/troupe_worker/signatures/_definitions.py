@@ -1,8 +1,10 @@
 """Custom types: Python types made of the JSON Schemas of a spec.
 
-1. A keyword that is not understood is refused: what is not checked must not look as if it were.
+1. A keyword that is not understood is refused: what is not checked must not look as if it were. The one exception is
+   `format`, a note here: pydantic writes it of types such as dates, and the text of one is checked as any text.
 2. Nothing of a schema is evaluated or imported: references go by number, and names are names of classes only.
 3. A type keeps the schema it was made of, so that it is written back as it came.
+4. References that come round lead through a list or a map; a default of a property fits its property.
 """
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 
@@ -15,15 +17,25 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, ForwardRef, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, create_model, model_serializer
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    create_model,
+    model_serializer,
+)
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticCustomError, SchemaError
 
 from .._errors import SignatureRefused
 from ._json import canonical_json
 from ._names import is_name
-from ._spec import REF, JsonSchema, closure
-from ._typing import exact_literal, union
+from ._spec import REF, JsonSchema, closure, refs_in
+from ._typing import exact_literal, looks_at_most, one_of
 
 _NOTES: Final = frozenset(
     (
@@ -50,8 +62,12 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "object": frozenset(("properties", "required", "additionalProperties", "propertyNames", *_SIZE)),
 }
 """Keywords that speak of one type only."""
+_UNIONS: Final = ("anyOf", "oneOf")
 _MAX_DEPTH: Final = 32
+_MAX_ROW: Final = 8
+_LOOKS: Final = 100_000
 _OF_ENUMS: Final = frozenset(("mro", "name", "value"))
+_NOT_MADE: Final = (TypeError, ValueError, NameError, RecursionError)
 _MARK: Final = "__troupe_definition__"
 
 
@@ -76,6 +92,9 @@ class _Model(BaseModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_absent(self, dump: Any) -> dict[str, Any]:
+        given = cast(object, self)
+        if not isinstance(given, _Model):  # of a property that is absent: None, or its default as the schema has it
+            return cast(Any, given)
         absent = self.__troupe_optional__ - self.model_fields_set
         names = absent | {type(self).model_fields[name].alias for name in absent}
         return {key: value for key, value in dump(self).items() if key not in names}
@@ -83,6 +102,7 @@ class _Model(BaseModel):
 
 def types_of(defs: Mapping[str, JsonSchema]) -> dict[str, type]:
     """A Python type for every definition; raises `SignatureRefused`."""
+    _refuse_circles(defs)
     reader = _Reader(defs)
     made = {name: reader.definition(name) for name in defs}
     namespace = {reader.numbers[name]: cls for name, cls in made.items()}
@@ -92,15 +112,47 @@ def types_of(defs: Mapping[str, JsonSchema]) -> dict[str, type]:
         if issubclass(cls, BaseModel):
             with _refusing(f"defs.{cls.__name__}"):
                 cls.model_rebuild(force=True, _types_namespace=namespace)
+    with looks_at_most(_LOOKS) as looks:
+        for default in reader.defaults:
+            default.refuse_unless_it_fits()
+    if looks.left < 0:
+        raise SignatureRefused("defs: too many ways to read the defaults")
     return made
+
+
+def _refuse_circles(defs: Mapping[str, JsonSchema]) -> None:
+    """Refuses references that come round without a step into the value, where a check would not end, and long rows."""
+    heights: dict[str, int] = {}
+
+    def height(name: str, trail: tuple[str, ...]) -> int:
+        if name in trail:
+            raise SignatureRefused(f"defs: {' -> '.join((*trail[trail.index(name) :], name))} is a circle")
+        if name not in heights and len(trail) < _MAX_ROW:
+            heights[name] = 1 + max((height(next, (*trail, name)) for next in _same_value(defs.get(name))), default=0)
+        if len(trail) + heights.get(name, 1) > _MAX_ROW:
+            raise SignatureRefused(f"defs.{[*trail, name][0]}: more than {_MAX_ROW} references in a row")
+        return heights[name]
+
+    for name in defs:
+        height(name, ())
+
+
+def _same_value(schema: object) -> list[str]:
+    """The definitions that are checked of the value itself, and not of what is in it."""
+    if not isinstance(schema, dict):
+        return []
+    keys = cast("dict[str, object]", schema)
+    members = [member for word in _UNIONS for member in cast("list[object]", keys.get(word) or [])]
+    return refs_in({"$ref": keys.get("$ref")}) + [name for member in members for name in _same_value(member)]
 
 
 class _Reader:
     def __init__(self, defs: Mapping[str, JsonSchema]) -> None:
         self._defs = defs
-        self.numbers = {name: f"definition_{index}" for index, name in enumerate(sorted(defs))}
+        self.numbers = {name: f"_definition_{index}" for index, name in enumerate(sorted(defs))}
         self.inner: list[type] = []
         """Models of objects that have no name of their own."""
+        self.defaults: list[_Default] = []
 
     def definition(self, name: str) -> type:
         schema, path = self._defs[name], f"defs.{name}"
@@ -127,11 +179,12 @@ class _Reader:
         keys = cast("dict[str, Any]", schema)
         if "$ref" in keys:
             return self._reference(keys, path)
-        for name in ("anyOf", "oneOf"):
+        for name in _UNIONS:
             if name in keys:
                 self._known(keys, path, name)
                 members = self._list(keys[name], f"{path}.{name}")
-                return union([self._read(item, f"{path}.{name}.{at}", depth + 1) for at, item in enumerate(members)])
+                parts = [self._read(item, f"{path}.{name}.{at}", depth + 1) for at, item in enumerate(members)]
+                return _one_of(parts, members)
         if "const" in keys:
             self._known(keys, path, "const", "type")
             return self._literal([keys["const"]], keys, path)
@@ -140,7 +193,8 @@ class _Reader:
             return self._literal(self._list(keys["enum"], f"{path}.enum"), keys, path)
         kind = keys.get("type")
         if isinstance(kind, list):
-            return union([self._read(_of_one_type(keys, one), path, depth + 1) for one in self._list(kind, path)])
+            members = [_of_one_type(keys, one) for one in self._list(kind, path)]
+            return _one_of([self._read(member, path, depth + 1) for member in members], members)
         if kind is None:
             self._known(keys, path)
             return Any
@@ -226,6 +280,8 @@ class _Reader:
         optional: set[str] = set()
         for index, (key, schema) in enumerate(cast("dict[str, Any]", properties).items()):
             attribute = key if _is_attribute(key) else f"property_{index}"
+            while attribute != key and attribute in properties:
+                attribute += "_"
             note = schema.get("description") if isinstance(schema, dict) else None
             how: dict[str, Any] = {"alias": key, "description": note if isinstance(note, str) else None}
             if key not in required:
@@ -239,6 +295,11 @@ class _Reader:
         with _refusing(path):
             made = create_model(name, __base__=_configured(config), __doc__=_note(keys), __module__=__name__, **fields)
         made.__troupe_optional__ = frozenset(optional)
+        self.defaults += [
+            _Default(made, attribute, f"{path}.properties.{how.alias}")
+            for attribute, how in made.model_fields.items()
+            if not how.is_required() and attribute not in optional
+        ]
         return made
 
     def _limited(self, type: Any, keys: JsonSchema, path: str, words: Mapping[str, str]) -> Any:
@@ -258,6 +319,38 @@ class _Reader:
         if not isinstance(value, list) or not value:
             raise SignatureRefused(f"{path}: no list, or an empty one")
         return cast("list[Any]", value)
+
+
+@dataclass(frozen=True)
+class _Default:
+    """What an absent property is taken to be."""
+
+    model: type[BaseModel]
+    attribute: str
+    path: str
+
+    def refuse_unless_it_fits(self) -> None:
+        field = self.model.model_fields[self.attribute]
+        try:
+            self.model.model_validate_json(orjson.dumps({field.alias: field.default}), strict=True)
+        except ValidationError as error:
+            if faults := [fault["msg"] for fault in error.errors() if fault["loc"][0] == field.alias]:
+                shown = canonical_json(field.default)[:100]
+                raise SignatureRefused(f"{self.path}: the default {shown} does not fit: {faults[0]}") from None
+
+
+def _one_of(parts: list[Any], schemas: list[Any]) -> Any:
+    wanted = " or ".join(dict.fromkeys(map(_word_for, schemas)))
+    return one_of(parts, wanted, counted=sum(bool(refs_in(schema)) for schema in schemas) > 1)
+
+
+def _word_for(schema: Any) -> str:
+    keys = cast("JsonSchema", schema) if isinstance(schema, dict) else {}
+    if ref := refs_in({"$ref": keys.get("$ref")}):
+        return ref[0]
+    if "const" in keys or "enum" in keys:
+        return " or ".join(canonical_json(value)[:50] for value in keys.get("enum", [keys.get("const")])[:10])
+    return keys["type"] if isinstance(keys.get("type"), str) else "of another form"
 
 
 def _of_one_type(keys: JsonSchema, type: object) -> JsonSchema:
@@ -299,5 +392,5 @@ def _refusing(path: str) -> Generator[None]:
     """What pydantic cannot make a type of, as a refusal."""
     try:
         yield
-    except (PydanticUserError, PydanticSchemaGenerationError, SchemaError, TypeError, ValueError, NameError) as error:
+    except (PydanticUserError, PydanticSchemaGenerationError, SchemaError, *_NOT_MADE) as error:
         raise SignatureRefused(f"{path}: {' '.join(str(error).split())[:300]}") from error
