@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, Optional, Union, get_args
 import dspy
 import pytest
 from dspy.signatures.signature import SignatureMeta
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_serializer
 from signature_corpus import Color as CorpusColor
 from signature_corpus import Person as CorpusPerson
 
@@ -63,6 +63,16 @@ class Person(BaseModel):
     friends: list[Person] = []
     likes: Color | None = None
     weight: float = Field(default=1.0, ge=0, le=1e300)
+
+
+class Tagged(BaseModel):
+    of: int | str | None
+
+
+class Broken(BaseModel):
+    @model_serializer
+    def dump(self) -> Any:
+        raise TypeError
 
 
 class Everything(dspy.Signature):
@@ -554,6 +564,16 @@ class TestDefinitions:
             with pytest.raises(SignatureRefused, match=r"more than 8 references in a row|recursion"):
                 signature_of(boxed(ref("A0"), **defs, **{f"A{length}": {"type": "integer"}}))
 
+    def test_unions_that_try_everything_are_given_up(self) -> None:
+        lists: Wire = {"type": "array", "items": ref("T")}
+        built = signature_of(boxed(ref("T"), T={"anyOf": [lists, {**lists, "minItems": 1}, {"type": "integer"}]}))
+        assert check_inputs(built, {"x": nested(1, 8)}) == {"x": nested(1, 8)}
+        with pytest.raises(InvalidArguments) as refused:
+            check_inputs(built, {"x": nested("a", 8)})
+        assert refused.value.issues == [{"path": "x", "message": "Input should be array or integer"}]
+        with pytest.raises(InvalidArguments, match="too many ways to read it"):
+            check_inputs(built, {"x": nested("a", 90)})
+
     def test_properties_never_take_each_others_names(self) -> None:
         names = ["a b", "property_0", "property_0_", "__class__", "property_3", "property_5", "$"]
         built = signature_of(boxed({"type": "object", "properties": {name: {"type": "integer"} for name in names}}))
@@ -642,12 +662,20 @@ class TestCheck:
             (Any, [b"x"], "x.0", "bytes"),
             (Any, [object()], "x.0", "object is no plain data"),
             (Any, {(1,): 1}, "x", "no text and no whole number"),
-            (dict[int, str], {"01": "a"}, "x.01.[key]", "whole numbers"),
-            (dict[int, str], {"1.0": "a"}, "x.1.0.[key]", "whole numbers"),
+            (dict[int, str], {"01": "a"}, "x.01", "whole numbers"),
+            (dict[int, str], {"1.0": "a"}, "x.1.0", "whole numbers"),
             (tuple[int, str], [1], "x.1", "required"),
             (Annotated[float, Field(le=1)], 1.5, "x", "less than or equal to 1"),
             (list[Annotated[str, Field(min_length=2)]], ["ab", "a"], "x.1", "at least 2"),
             (Person, {"name": 1}, "x.name", "valid string"),
+            (int | list[int], [1, "a"], "x", "be int | list[int]"),
+            (dict[int, int | None], {"1": "a"}, "x.1", "valid integer"),
+            (list[int | str | None], [1, 1.5], "x.1", "be int | str | None"),
+            (dict[int, str], {1: "a", "1": "b"}, "x", "two keys"),
+            (Any, {1: "a", "1": "b"}, "x", "two keys"),
+            (Any, {"a": {"\ud800": 1}}, "x.a", "surrogate"),
+            (Any, [{None: 1}], "x.0", "no text and no whole number"),
+            (Any, Broken(), "x", "Broken is no plain data"),
         ],
     )
     def test_what_does_not_fit_is_refused_with_its_path(self, type: Any, value: Any, path: str, message: str) -> None:
@@ -663,15 +691,44 @@ class TestCheck:
         deep: Any = 1
         for _ in range(20_000):
             deep = [deep]
-        with pytest.raises(InvalidArguments, match="nested too deep"):
+        with pytest.raises(InvalidArguments, match="nested more than 100 deep"):
             check_inputs(one_field(Any, "input"), {"x": deep})
         with pytest.raises(SignatureRefused, match="nested more than 100 deep"):
             parse_spec({"v": deep})
 
+    @pytest.mark.parametrize("name", [1, None, "\ud800"])
+    def test_a_name_that_no_field_has_is_an_issue(self, name: Any) -> None:
+        with pytest.raises(InvalidArguments, match=f"{re.escape(repr(name))} is no name of a field"):
+            check_inputs(one_field(Any, "input"), {"x": 1, name: 1})
+
+    @pytest.mark.parametrize(("type", "around"), [(Any, 0), (list[list[Any]], 2), (list[int | Any], 1)])
+    def test_any_is_as_deep_as_in_typescript(self, type: Any, around: int) -> None:
+        cls = one_field(type, "input")
+        fits = nested([], 63 + around)
+        assert check_inputs(cls, {"x": fits}) == {"x": fits}
+        for deeper in (64 + around, 99, 100, 101, 254, 255):
+            with pytest.raises(InvalidArguments) as refused:
+                check_inputs(cls, {"x": nested([], deeper)})
+            assert len(refused.value.issues) == 1
+
+    def test_paths_of_a_class_have_no_names_of_members(self) -> None:
+        with pytest.raises(InvalidArguments) as refused:
+            check_inputs(one_field(list[Tagged], "input"), {"x": [{"of": ["a"]}]})
+        assert {issue["path"] for issue in refused.value.issues} == {"x.0.of"}
+
+    def test_what_holds_itself_is_an_issue(self) -> None:
+        loop: list[Any] = []
+        loop.append(loop)
+        person = Person(name="Ada")
+        person.friends.append(person)
+        for value in (loop, person):
+            with pytest.raises(InvalidArguments):
+                check_inputs(one_field(Any, "input"), {"x": value})
+
     def test_every_issue_is_listed(self) -> None:
         with pytest.raises(InvalidArguments) as refused:
             check_inputs(Everything, {"choice": "c", "lists": {"a": [1]}, "more": 1})
-        paths = ["person", "choice", "lists.a.[key]", "lists.a.0", "anything", "more"]
+        paths = ["person", "choice", "lists.a", "lists.a.0", "anything", "more"]
         assert [issue["path"] for issue in refused.value.issues] == paths
         assert refused.value.issues[-1]["message"] == "Unknown field"
         assert str(refused.value).endswith("; and 1 more")

@@ -7,14 +7,14 @@ import builtins
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import dspy
 from pydantic import Field
 
 from ._definitions import types_of
-from ._field_type import LIMITS, FieldType
+from ._field_type import LIMITS, FieldType, text_of
 from ._json import number_text
 from ._spec import Spec, SpecField, parse_spec
 from ._typing import union
@@ -28,7 +28,6 @@ _SCALARS: Final[Mapping[str, Any]] = {
     "float": float,
     "bool": bool,
     "None": type(None),
-    "Any": Any,
 }
 _WORDS: Final = {
     "ge": "greater than or equal to",
@@ -100,6 +99,12 @@ class Annotations:
     def key(self, name: str) -> Any:
         return _SCALARS[name]
 
+    def any(self) -> Any:
+        return Any
+
+    def union(self, members: Sequence[Any], _text: Callable[[], str]) -> Any:
+        return union(members)
+
     def set(self, of: Any) -> Any:
         return builtins.set[of]
 
@@ -119,7 +124,9 @@ class Annotations:
             case "tuple_of":
                 return tuple.__class_getitem__((self.of(type["of"]), ...))
             case "union":
-                return union(list(map(self.of, type["of"])))
+                return self.union(list(map(self.of, type["of"])), lambda: text_of(type))
+            case "Any":
+                return self.any()
             case "literal":
                 return self.literal(type["values"])
             case "custom":

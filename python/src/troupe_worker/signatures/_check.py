@@ -1,9 +1,13 @@
 """Values against a signature, as plain data of the wire.
 
-1. What is accepted is what the spec says, on both sides of the bus: a bool is no int, a name that is missing or unknown
-   is refused, and every fault is listed with its path.
-2. What comes out is data that JSON and JavaScript can hold: lists for sets (in order) and tuples, texts for the keys of
+1. Of the types of the grammar, what is accepted is what TypeScript accepts: a bool is no int, a name that is missing or
+   unknown is refused. Values of custom types are checked by Python's own means: of a class, by its own validators; of a
+   definition in a spec, by what pydantic makes of the JSON Schema (`_definitions.py`).
+2. Every fault is listed with its path, which leads to a value, or to the union that none of its members fits.
+3. What comes out is data that JSON and JavaScript can hold: lists for sets (in order) and tuples, texts for the keys of
    maps, no NaN, no whole number beyond 2**53 - 1.
+4. Time and depth are bounded, also for hostile values: nothing is nested more than `MAX_DEPTH` deep, an `Any` not more
+   than `_ANY_DEPTH`, and what unions of a spec's definitions look at is counted. A class has validators of its own.
 """
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 
@@ -12,7 +16,7 @@ from __future__ import annotations
 import enum
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Final, cast
 from weakref import WeakKeyDictionary
@@ -26,12 +30,16 @@ from .._errors import InvalidArguments, ResultRefused
 from ._build import Annotations
 from ._definitions import definition_of
 from ._dump import read, without_titles
-from ._json import MAX_WHOLE, NotJson, checked_number, checked_text
+from ._json import MAX_DEPTH, MAX_WHOLE, NotJson, checked_number, checked_text
 from ._spec import Io, JsonSchema
-from ._typing import exact_literal
+from ._typing import exact_literal, looks_at_most, one_of
 
 Issue = dict[str, str]
 _WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,15}")
+_ANY_DEPTH: Final = 64
+"""As `isJson` of `packages/signatures/src/checks.ts` counts: from where the `Any` begins."""
+_LOOKS: Final = 1_000_000
+_LOOKS_PER_BYTE: Final = 64
 _NO_FIELD: Final = "Unknown field"
 _TITLES: Final = frozenset({"title", "description"})
 
@@ -68,17 +76,25 @@ def json_schema_of(cls: type[dspy.Signature], io: Io) -> JsonSchema:
 
 def _check(cls: type[dspy.Signature], io: Io, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Issue]]:
     issues: list[Issue] = []
-    try:
-        given = {name: _plain(value, name, issues, whole=True) for name, value in values.items()}
-    except RecursionError:
-        return {}, [{"path": "", "message": "nested too deep"}]
+    given: dict[str, Any] = {}
+    for name, value in cast("Mapping[object, Any]", values).items():
+        if isinstance(name, str) and _is_text(name):
+            given[name] = _plain(value, name, issues, whole=True)
+        else:
+            issues.append({"path": "", "message": f"{name!r} is no name of a field"})
     if issues:
         return {}, issues
     checker = _checkers.get(cls, io)
-    try:
-        found = checker.model_validate_json(orjson.dumps(given), strict=True)
-    except ValidationError as error:
-        return {}, [_issue(issue) for issue in error.errors(include_url=False, include_input=False)]
+    text = orjson.dumps(given)
+    with looks_at_most(_LOOKS + _LOOKS_PER_BYTE * len(text)) as looks:
+        try:
+            found = checker.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            found, issues = None, _issues(error, given)
+    if looks.left < 0:
+        return {}, [{"path": "", "message": "too many ways to read it: a union of a custom type tries all of them"}]
+    if found is None:
+        return {}, issues
     checked = {
         str(info.alias): _plain(getattr(found, name), str(info.alias), issues)
         for name, info in checker.model_fields.items()
@@ -86,9 +102,27 @@ def _check(cls: type[dspy.Signature], io: Io, values: Mapping[str, Any]) -> tupl
     return checked, issues
 
 
-def _issue(issue: Any) -> Issue:
-    path = ".".join(str(part) for part in issue["loc"])
-    return {"path": path, "message": _NO_FIELD if issue["type"] == "extra_forbidden" else issue["msg"]}
+def _issues(error: ValidationError, given: Mapping[str, Any]) -> list[Issue]:
+    """Each once: members of a union in a class may say the same."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    each = {(_path(issue["loc"], issue["type"], given), issue["msg"]): issue["type"] for issue in found}
+    return [
+        {"path": path, "message": _NO_FIELD if type == "extra_forbidden" else message}
+        for (path, message), type in each.items()
+    ]
+
+
+def _path(loc: Sequence[Any], type: str, given: Any) -> str:
+    """The parts that lead into the value. pydantic adds names of a union's members, and `[key]`."""
+    parts: list[str] = []
+    for index, part in enumerate(loc):
+        is_item = isinstance(given, list) and isinstance(part, int) and 0 <= part < len(given)
+        if is_item or (isinstance(given, dict) and part in given):
+            given = given[part]
+        elif type != "missing" or index < len(loc) - 1:
+            continue
+        parts.append(str(part))
+    return ".".join(parts)
 
 
 def _message(what: str, issues: Sequence[Issue]) -> str:
@@ -96,38 +130,48 @@ def _message(what: str, issues: Sequence[Issue]) -> str:
     return f"{what}: {shown}" if len(issues) <= 5 else f"{what}: {shown}; and {len(issues) - 5} more"
 
 
-def _plain(value: Any, path: str, issues: list[Issue], *, whole: bool = False) -> Any:
+def _plain(value: Any, path: str, issues: list[Issue], *, whole: bool = False, depth: int = 0) -> Any:
     """Plain data; what is none is listed. With `whole`, floats without a fraction are ints, as in JavaScript."""
+
+    def plain(member: Any, key: object = None) -> Any:
+        return _plain(member, path if key is None else f"{path}.{key}", issues, whole=whole, depth=depth + 1)
+
     try:
+        if depth > MAX_DEPTH:
+            raise NotJson(path.partition(".")[0], f"nested more than {MAX_DEPTH} deep")
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, enum.Enum):
-            return _plain(value.value, path, issues, whole=whole)
+        if isinstance(value, enum.Enum | BaseModel):
+            return plain(_inner(value))
         if isinstance(value, str):
             return checked_text(str(value), path)
         if isinstance(value, int | float):
             number = checked_number(value, path)
             return number if whole else value
-        if isinstance(value, BaseModel):
-            return _plain(value.model_dump(mode="json", by_alias=True, warnings=False), path, issues, whole=whole)
         if isinstance(value, Mapping):
-            members = cast("Mapping[object, Any]", value)
-            return {
-                _key(key, path): _plain(member, f"{path}.{key}", issues, whole=whole) for key, member in members.items()
-            }
+            members = [(_key(key, path), member) for key, member in cast("Mapping[object, Any]", value).items()]
+            if len(dict(members)) < len(members):
+                raise NotJson(path, "two keys are the same as text")
+            return {key: plain(member, key) for key, member in members}
         if isinstance(value, AbstractSet):
             value = sorted(cast("AbstractSet[Any]", value), key=_rank)
         if isinstance(value, list | tuple):
             items = cast("Sequence[Any]", value)
-            return [_plain(item, f"{path}.{index}", issues, whole=whole) for index, item in enumerate(items)]
+            return [plain(item, index) for index, item in enumerate(items)]
         if isinstance(value, bytes):
             raise NotJson(path, "bytes are no plain data")
-        return _plain(to_jsonable_python(value), path, issues, whole=whole)
+        return plain(to_jsonable_python(value))
     except NotJson as error:
         issues.append({"path": error.path, "message": error.reason})
-    except PydanticSerializationError:
+    except (PydanticSerializationError, ValueError, TypeError, RecursionError):
         issues.append({"path": path, "message": f"{type(value).__name__} is no plain data"})
     return None
+
+
+def _inner(value: enum.Enum | BaseModel) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
+    return value.model_dump(mode="json", by_alias=True, warnings=False)
 
 
 def _key(key: object, path: str) -> str:
@@ -143,8 +187,22 @@ def _rank(item: Any) -> tuple[str, Any]:
     return type(plain).__name__, plain if comparable else repr(plain)
 
 
+def _is_text(name: str) -> bool:
+    try:
+        checked_text(name, "")
+    except NotJson:
+        return False
+    return True
+
+
 class _Exact(Annotations):
     """Types that take a value for what it is: pydantic takes '01' for the key 1 too, and two equal items for one."""
+
+    def any(self) -> Any:
+        return Annotated[Any, AfterValidator(_shallow)]
+
+    def union(self, members: Sequence[Any], _text: Callable[[], str]) -> Any:
+        return one_of(members, _text())
 
     def key(self, name: str) -> Any:
         return Annotated[int, BeforeValidator(_whole)] if name == "int" else super().key(name)
@@ -154,6 +212,15 @@ class _Exact(Annotations):
 
     def literal(self, values: Sequence[str | int | bool | None]) -> Any:
         return exact_literal(values)
+
+
+def _shallow(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, dict | list):
+        if depth == _ANY_DEPTH:
+            raise PydanticCustomError("shallow", "Input should be nested at most {most} deep", {"most": _ANY_DEPTH})
+        for member in value.values() if isinstance(value, dict) else value:
+            _shallow(member, depth + 1)
+    return value
 
 
 def _once_each(items: list[Any]) -> list[Any]:
