@@ -1,4 +1,4 @@
-/** What one call holds of its limits. The first of `settle`, `release` and `end` counts; what comes later changes nothing. */
+/** What one call holds of its limits. The first of `settle` and `release` counts; what comes later changes nothing. */
 import type { Clock } from '@troupe/core'
 import { type Buckets, begin, type Cost, release, settle, type Taken } from './buckets.ts'
 
@@ -10,8 +10,6 @@ export interface Grant<Name extends string> {
   settle(actual?: Cost<Name>): void
   /** The call never left. */
   release(): void
-  /** Settles in full what has begun, and releases what has not; nothing after either. */
-  end(): void
 }
 
 /** Its limiter hears of each change: somebody may wait for it. */
@@ -44,10 +42,5 @@ export class Held<Name extends string> implements Grant<Name> {
   release(): void {
     release(this.#buckets, this.#clock.monotonic(), this.#taken)
     this.#moved()
-  }
-
-  end(): void {
-    if (this.#taken.state === 'begun') this.settle()
-    else this.release()
   }
 }

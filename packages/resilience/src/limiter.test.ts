@@ -197,15 +197,15 @@ test('more may not wait than are allowed to', async () => {
   await expect(one.wait({ calls: 1 })).rejects.toMatchObject({ code: 'Busy', retryable: true, applied: 'no' })
 })
 
-test('limiter/4: work that never left gives all back; work that has begun counts in full', async () => {
+test('limiter/4: what work has not settled counts in full, also when it never said that it began; what it released does not', async () => {
   const limiter = new Limiter({ limits: { tokens: { cap: 100 } }, clock: steppedClock() })
-  const fails = (begins: boolean) =>
+  const fails = (releases: boolean) =>
     limiter.run({ tokens: 40 }, {}, async (grant) => {
-      if (begins) grant.begin()
+      if (releases) grant.release()
       throw new Error('x')
     })
-  await expect(fails(false)).rejects.toThrow('x')
-  expect(limiter.rooms().get('tokens')).toBe(100)
   await expect(fails(true)).rejects.toThrow('x')
+  expect(limiter.rooms().get('tokens')).toBe(100)
+  await expect(fails(false)).rejects.toThrow('x')
   expect(limiter.rooms().get('tokens')).toBe(60)
 })

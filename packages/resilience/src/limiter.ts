@@ -92,15 +92,17 @@ export class Limiter<Name extends string> {
     return this.tryTake(cost) ?? this.#queue(cost, options)
   }
 
-  /** `work` says when the call leaves (`begin`) and what it used (`settle`). What it has begun and not settled counts in full. */
+  /** What `work` has neither settled nor released counts in full when it ends. */
   async run<T>(cost: Cost<Name>, options: WaitOptions, work: (grant: Grant<Name>) => Promise<T>): Promise<T> {
     options.signal?.throwIfAborted()
     const grant = this.tryTake(cost) ?? (await this.#queue(cost, options))
     try {
+      // Its signal may have aborted between its turn and now.
+      if (options.signal?.aborted) grant.release()
       options.signal?.throwIfAborted()
       return await work(grant)
     } finally {
-      grant.end()
+      grant.settle()
     }
   }
 

@@ -139,6 +139,21 @@ test('protect/2: a grant begins with the work, and what was used is settled', as
   expect(limiter.rooms().get('tokens')).toBe(996)
 })
 
+test('protect/2: a call that finds no place gives its grant back', async () => {
+  const clock = steppedClock()
+  const limiter = new Limiter({ limits: { tokens: { cap: 1_000 } }, clock })
+  const bulkhead = new Bulkhead({ concurrent: 1, maxWaiting: 0 })
+  void bulkhead.run(() => new Promise(() => {}))
+  const work = scripted('model', 'read', 'answer')
+  const one = protect(work.effect, {
+    clock,
+    limits: { by: limiter, cost: () => ({ tokens: 400 }) },
+    concurrency: bulkhead,
+  })
+  await expect(host(clock).run(one, 'q')).rejects.toMatchObject({ code: 'Busy' })
+  expect([work.calls(), limiter.rooms().get('tokens')]).toEqual([0, 1_000])
+})
+
 test('protect/3: 429 drains the limiter, is waited for, and never trips the breaker', async () => {
   const clock = steppedClock()
   const { run, record } = host(clock)
@@ -242,7 +257,7 @@ describe('protection/1: one owner of retries per call path', () => {
     const { calls, record } = await nest({ retry: { attempts: 3 } }, { retry: { attempts: 5 } })
     expect([calls, record['inner']]).toEqual([
       3,
-      { tries: [{ ended: 'Disconnected' }], failed: 'Disconnected', retriedBy: 'outer' },
+      { tries: [{ ended: 'Disconnected' }], error: 'Disconnected', retriedBy: 'outer' },
     ])
     expect((await nest({ timeoutMs: 100_000 }, { retry: { attempts: 5 } })).calls).toBe(5)
   })
@@ -335,4 +350,12 @@ test('protect/5, protect/6: in a system it is an effect like others, with parts 
   expect(evidence).toMatchObject([
     { 'model.protected': { answeredBy: 'model', tries: [{ ended: 'Disconnected' }, { ended: 'ok' }] } },
   ])
+})
+
+test('a cost names limits that there are', () => {
+  const { effect: work } = scripted('model', 'read', 'answer')
+  const by = { requests: { cap: 1 } }
+  protect(work, { limits: { by, cost: () => ({ requests: 1 }) } })
+  // @ts-expect-error: there is no limit 'reqests'
+  protect(work, { limits: { by, cost: () => ({ reqests: 1 }) } })
 })

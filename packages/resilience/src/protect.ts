@@ -37,9 +37,9 @@ export interface ProtectOptions<I, O, Name extends string> {
   readonly limits?: {
     readonly by: Limiter<Name> | Limits<Name>
     /** At most: what is held back before the call. */
-    readonly cost: (input: I) => Cost<Name>
+    readonly cost: (input: I) => Cost<NoInfer<Name>>
     /** What the answer says was used. */
-    readonly used?: (output: O) => Cost<Name>
+    readonly used?: (output: O) => Cost<NoInfer<Name>>
     readonly priority?: (input: I) => number
   }
   readonly breaker?: Breaker | BreakerOptions
@@ -104,9 +104,13 @@ export function protect<I, O, Name extends string = string>(
     const limited = (signal: AbortSignal, untilMs: number) => {
       if (limiter === undefined || limits === undefined) return placed(signal)
       const waiting = { signal, deadlineMs: untilMs, priority: limits.priority?.(input) }
-      return limiter.run(limits.cost(input), waiting, (grant) => {
+      return limiter.run(limits.cost(input), waiting, async (grant) => {
         if (grant.waitedMs > 0) note.waitedMs = grant.waitedMs
-        return placed(signal, grant)
+        try {
+          return await placed(signal, grant)
+        } finally {
+          if (!begun) grant.release()
+        }
       })
     }
     const broken = (signal: AbortSignal, untilMs: number) =>
@@ -179,7 +183,7 @@ export function protect<I, O, Name extends string = string>(
       record({ answeredBy: branch, ...(failed.length > 0 && { failed: failed.map(codes) }) })
       return value
     } catch (error) {
-      record({ failed: codeOf(error), ...(layer.streamed && { streamed: true }) })
+      record({ error: codeOf(error), ...(layer.streamed && { streamed: true }) })
       throw error
     }
   })
