@@ -199,6 +199,15 @@ test('meter/2: a call that waits for its start counts until it has started, then
   expect(take(buckets, 90_000, { requests: 1 })).toMatchObject({ kind: 'later', untilMs: 150_500 })
 })
 
+test('meter/3: calls of one slice count until the last of them leaves the window', () => {
+  const buckets = openBuckets({ requests: { cap: 2, burst: 2, lagMs: 0 } }, 0)
+  for (const nowMs of [0, 100]) {
+    const taking = take(buckets, nowMs, { requests: 1 })
+    if (taking.kind === 'taken') begin(buckets, nowMs, taking.taken)
+  }
+  expect([60_000, 60_099, 60_100].map((nowMs) => rooms(buckets, nowMs).get('requests'))).toEqual([0, 0, 2])
+})
+
 test('meter/3: the log stays small', () => {
   const buckets = openBuckets({ requests: { cap: 1_000_000 } }, 0)
   let longest = 0

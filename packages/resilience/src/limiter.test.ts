@@ -209,3 +209,22 @@ test('limiter/4: what work has not settled counts in full, also when it never sa
   await expect(fails(false)).rejects.toThrow('x')
   expect(limiter.rooms().get('tokens')).toBe(60)
 })
+
+test('limiter/3: who leaves between its turn and its start gives its grant back', async () => {
+  const limiter = new Limiter({
+    limits: { calls: { cap: 1, windowMs: 0 }, tokens: { cap: 100 } },
+    clock: steppedClock(),
+  })
+  const held = await limiter.wait({ calls: 1 })
+  const controller = new AbortController()
+  let begun = false
+  const ended = limiter
+    .run({ calls: 1, tokens: 60 }, { signal: controller.signal }, async () => {
+      begun = true
+    })
+    .catch((reason) => reason)
+  await Promise.resolve()
+  held.settle()
+  controller.abort('left')
+  expect([await ended, begun, Object.fromEntries(limiter.rooms())]).toEqual(['left', false, { calls: 1, tokens: 100 }])
+})

@@ -139,6 +139,17 @@ test('protect/2: a grant begins with the work, and what was used is settled', as
   expect(limiter.rooms().get('tokens')).toBe(996)
 })
 
+test('protect/2: what a long call took leaves the window while it still runs', async () => {
+  const clock = steppedClock()
+  const limiter = new Limiter({ limits: { requests: { cap: 1 } }, clock })
+  const limits = { by: limiter, cost: () => ({ requests: 1 }) }
+  void host(clock).run(protect(scripted('model', 'read', 'hang').effect, { clock, limits }), 'q')
+  await clock.run(60_599)
+  expect(limiter.rooms().get('requests')).toBe(0)
+  await clock.run(1)
+  expect(limiter.rooms().get('requests')).toBe(1)
+})
+
 test('protect/2: a call that finds no place gives its grant back', async () => {
   const clock = steppedClock()
   const limiter = new Limiter({ limits: { tokens: { cap: 1_000 } }, clock })
