@@ -7,13 +7,20 @@ test('nothing set: the data folder and the stand-in', () => {
 })
 
 test('a real model takes the usual variables and has a budget', () => {
-  const env = { TROUPE_LLM: 'openai-compatible', TROUPE_MODEL: 'm', OPENAI_API_KEY: 'k', TROUPE_PRICE_IN: '1' }
+  const env = {
+    TROUPE_LLM: 'openai-compatible',
+    TROUPE_MODEL: 'm',
+    OPENAI_API_KEY: 'k',
+    TROUPE_PRICE_IN: '1',
+    TROUPE_RPM: '60',
+  }
   expect(readModelConfig(env)).toEqual({
     kind: 'openai-compatible',
     baseUrl: 'https://api.openai.com/v1',
     apiKey: 'k',
     model: 'm',
     budgetUsd: 0.5,
+    limits: { requestsPerMinute: 60 },
     priceIn: 1,
   })
 })
@@ -23,4 +30,6 @@ test('config/2: a value that makes no sense is refused by name', () => {
   expect(() => readModelConfig({ TROUPE_LLM: 'openai-compatible' })).toThrow(/name of a model/)
   const env = { TROUPE_LLM: 'openai-compatible', TROUPE_MODEL: 'm', TROUPE_BUDGET_USD: 'much' }
   expect(() => readModelConfig(env)).toThrow(/TROUPE_BUDGET_USD is 'much'/)
+  const many = { TROUPE_LLM: 'openai-compatible', TROUPE_MODEL: 'm', TROUPE_TPM: '1.5' }
+  expect(() => readModelConfig(many)).toThrow(/TROUPE_TPM is '1.5'/)
 })

@@ -8,6 +8,7 @@
  *   OPENAI_API_KEY       key of that endpoint
  *   TROUPE_MODEL         name of the model
  *   TROUPE_BUDGET_USD    hard stop in US dollars; 0.50 by default
+ *   TROUPE_RPM, TROUPE_TPM   requests and tokens a minute that the provider allows; without them calls are not held back
  *   TROUPE_PRICE_IN, TROUPE_PRICE_OUT   US dollars per million tokens, for models whose price is not known
  *
  * 1. An option on the command line always wins.
@@ -36,6 +37,8 @@ export function readModelConfig(env: NodeJS.ProcessEnv = process.env): ModelConf
   const model = env['TROUPE_MODEL']
   if (!model) throw wrong('TROUPE_LLM=openai-compatible needs the name of a model', 'set TROUPE_MODEL')
   const apiKey = env['OPENAI_API_KEY']
+  const [requestsPerMinute, tokensPerMinute] = [perMinute(env, 'TROUPE_RPM'), perMinute(env, 'TROUPE_TPM')]
+  const isLimited = requestsPerMinute !== undefined || tokensPerMinute !== undefined
   const priceIn = dollarsIn(env, 'TROUPE_PRICE_IN')
   const priceOut = dollarsIn(env, 'TROUPE_PRICE_OUT')
   return {
@@ -44,6 +47,7 @@ export function readModelConfig(env: NodeJS.ProcessEnv = process.env): ModelConf
     ...(apiKey && { apiKey }),
     model,
     budgetUsd: dollarsIn(env, 'TROUPE_BUDGET_USD') ?? 0.5,
+    ...(isLimited && { limits: { requestsPerMinute, tokensPerMinute } }),
     ...(priceIn !== undefined && { priceIn }),
     ...(priceOut !== undefined && { priceOut }),
   }
@@ -54,6 +58,14 @@ function dollarsIn(env: NodeJS.ProcessEnv, name: string): number | undefined {
   if (!text) return undefined
   const value = Number(text)
   if (!Number.isFinite(value) || value < 0) throw wrong(`${name} is '${text}'`, 'give a number of US dollars')
+  return value
+}
+
+function perMinute(env: NodeJS.ProcessEnv, name: string): number | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw wrong(`${name} is '${text}'`, 'give a whole number from 1')
   return value
 }
 

@@ -63,11 +63,15 @@ export function bounded(request: ModelRequest): ModelRequest & { readonly maxTok
   return { ...request, maxTokens: request.maxTokens ?? DEFAULT_MAX_TOKENS }
 }
 
-export function upperNanoUsd(request: ModelRequest & { readonly maxTokens: number }, price: Price): number {
-  const { messages, format } = request
+export function upperPromptTokens({ messages, format }: ModelRequest): number {
   let promptTokens = TEMPLATE_TOKENS
   for (const { content } of messages) promptTokens += Buffer.byteLength(content) + TEMPLATE_TOKENS
   if (format?.kind === 'json-schema') promptTokens += Buffer.byteLength(JSON.stringify(format.schema))
+  return promptTokens
+}
+
+export function upperNanoUsd(request: ModelRequest & { readonly maxTokens: number }, price: Price): number {
+  const promptTokens = upperPromptTokens(request)
   return nano((promptTokens * price.inPerMillion + request.maxTokens * price.outPerMillion) / 1e6)
 }
 

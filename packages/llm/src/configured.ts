@@ -5,6 +5,7 @@
  * 2. `describe` shows provider, model, price and limit, and never a key.
  */
 import { type Budget, dollars, openBudget, type Price, priceOf } from './budget.ts'
+import type { ModelLimits } from './limited.ts'
 import type { Model } from './model.ts'
 import { STAND_IN_NAME, STAND_IN_NOTE } from './nearest-neighbour.ts'
 import { openAiCompatible } from './openai-compatible.ts'
@@ -22,6 +23,8 @@ export type ModelConfig =
       readonly apiKey?: string | undefined
       readonly model: string
       readonly budgetUsd: number
+      /** What the provider allows this process. @defaultValue none */
+      readonly limits?: ModelLimits | undefined
       /** US dollars per million tokens; both or none. */
       readonly priceIn?: number | undefined
       readonly priceOut?: number | undefined
@@ -31,6 +34,8 @@ export type ModelConfig =
 
 export interface ConfiguredModel {
   readonly model: Model
+  /** For `limited`, which needs a clock. */
+  readonly limits?: ModelLimits
   /** Absent for the stand-in, which costs nothing. */
   readonly budget?: Budget
   /** The line to print before the first call. */
@@ -44,15 +49,24 @@ export function modelFrom(config: ModelConfig): ConfiguredModel {
     const model = baseUrl === undefined ? standInModel() : openAiCompatible({ baseUrl, model: STAND_IN_NAME })
     return { model, describe: (calls) => `model ${model.name} (${STAND_IN_NOTE})${about(calls)}, free` }
   }
-  const { baseUrl, apiKey, model: name, budgetUsd, priceIn, priceOut, prices } = config
+  const { baseUrl, apiKey, model: name, budgetUsd, limits, priceIn, priceOut, prices } = config
   const price = priceOf(name, { in: priceIn, out: priceOut }, prices)
   const budget = openBudget(budgetUsd, price)
   const model = openAiCompatible({ baseUrl, model: name, ...(apiKey !== undefined && { apiKey }) })
   return {
     model,
     budget,
+    ...(limits && { limits }),
     describe: (calls) =>
       `model ${name} at ${model.provider}${about(calls)}, ${price.inPerMillion}/${price.outPerMillion} USD per ` +
-      `million tokens in/out, hard stop at ${dollars(budget.limitNanoUsd)}`,
+      `million tokens in/out, hard stop at ${dollars(budget.limitNanoUsd)}${limits ? describeLimits(limits) : ''}`,
   }
+}
+
+function describeLimits({ requestsPerMinute, tokensPerMinute }: ModelLimits): string {
+  const said = [
+    ...(requestsPerMinute === undefined ? [] : [`${requestsPerMinute} requests`]),
+    ...(tokensPerMinute === undefined ? [] : [`${tokensPerMinute} tokens`]),
+  ]
+  return said.length === 0 ? '' : `, at most ${said.join(' and ')} a minute`
 }

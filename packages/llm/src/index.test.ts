@@ -7,6 +7,7 @@ test('exports exactly this', () => {
     'ModelError',
     'STAND_IN_NAME',
     'STAND_IN_NOTE',
+    'limited',
     'modelFrom',
     'openAiCompatible',
     'openBudget',

@@ -6,7 +6,7 @@
  */
 import { createSystem, type System } from '@troupe/core'
 import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
-import { type ConfiguredModel, type ModelService, serveModels } from '@troupe/llm'
+import { type ConfiguredModel, limited, type ModelService, serveModels } from '@troupe/llm'
 import { NodeProcess } from './node-process.ts'
 
 export interface ClusterOptions {
@@ -48,7 +48,7 @@ export class DemoCluster {
       const models = serveModels({
         bus,
         namespace,
-        model: model.model,
+        model: model.limits === undefined ? model.model : limited(model.model, model.limits, clock),
         clock,
         ...(model.budget && { budget: model.budget }),
       })

@@ -1,0 +1,103 @@
+import { manualClock } from '@troupe/core/testing'
+import { expect, test } from 'vitest'
+import { limited } from './limited.ts'
+import { type Model, ModelError, type ModelRequest } from './model.ts'
+
+const request: ModelRequest = { messages: [{ role: 'user', content: 'x'.repeat(68) }], maxTokens: 100 }
+/** 16 + 16 + 68 bytes, and the answer. */
+const MOST_TOKENS = 200
+const USED = { promptTokens: 20, completionTokens: 10 }
+
+interface Called extends Model {
+  readonly times: readonly number[]
+}
+
+const modelAt = (now: () => number, answer: () => Promise<{ readonly usage?: typeof USED }>): Called => {
+  const times: number[] = []
+  return {
+    ...{ name: 'm', provider: 'p', times },
+    complete: async () => {
+      times.push(now())
+      return { text: 'yes', finishReason: 'stop', ...(await answer()) }
+    },
+  }
+}
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+test('limited/1: calls leave as the limit of requests allows, in their order, and no answer is lost', async () => {
+  const clock = manualClock()
+  const model = modelAt(clock.monotonic, async () => ({ usage: USED }))
+  const slow = limited(model, { requestsPerMinute: 6 }, clock)
+  const { signal } = new AbortController()
+  const answers = Promise.all(Array.from({ length: 12 }, () => slow.complete(request, { signal })))
+  for (let step = 0; step < 1_300; step++) {
+    clock.advance(100)
+    await settled()
+  }
+  expect(await answers).toHaveLength(12)
+  for (const from of model.times) {
+    expect(model.times.filter((at) => at >= from && at < from + 60_000).length).toBeLessThanOrEqual(6)
+  }
+})
+
+test('limited/1: what a call did not use makes room; what is unknown counts in full', async () => {
+  const room = async (usage: typeof USED | undefined) => {
+    const clock = manualClock()
+    const model = modelAt(clock.monotonic, async () => (usage === undefined ? {} : { usage }))
+    const slow = limited(model, { tokensPerMinute: 2 * MOST_TOKENS }, clock)
+    const { signal } = new AbortController()
+    for (let n = 0; n < 6; n++) void slow.complete(request, { signal })
+    for (let step = 0; step < 300; step++) {
+      clock.advance(100)
+      await settled()
+    }
+    return model.times.length
+  }
+  expect(await room(USED)).toBe(6)
+  expect(await room(undefined)).toBe(1)
+})
+
+test('limited/2: a refusal for the rate closes the limits for as long as the provider asks', async () => {
+  const clock = manualClock()
+  let refuses = true
+  const model = modelAt(clock.monotonic, async () => {
+    if (refuses) throw new ModelError('RateLimited', 'too fast', { retryAfterMs: 5_000 })
+    return { usage: USED }
+  })
+  const slow = limited(model, { requestsPerMinute: 6_000 }, clock)
+  const { signal } = new AbortController()
+  await expect(slow.complete(request, { signal })).rejects.toMatchObject({ code: 'RateLimited' })
+  refuses = false
+  const next = slow.complete(request, { signal })
+  clock.advance(4_900)
+  await settled()
+  expect(model.times).toEqual([0])
+  clock.advance(200)
+  await next
+  expect(model.times).toHaveLength(2)
+})
+
+test('limited/3: an abort ends the wait with the error of the call, and who comes next is served', async () => {
+  const clock = manualClock()
+  const model = modelAt(clock.monotonic, async () => ({ usage: USED }))
+  const slow = limited(model, { requestsPerMinute: 6 }, clock)
+  const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()]
+  await slow.complete(request, first)
+  const given = [slow.complete(request, second), slow.complete(request, third)]
+  second.abort(new ModelError('Timeout', 'too late'))
+  await expect(given[0]).rejects.toMatchObject({ code: 'Timeout' })
+  clock.advance(60_000)
+  await given[1]
+  expect(model.times).toEqual([0, 60_000])
+})
+
+test('a call that no limit could ever let through is refused at once, with what to do', async () => {
+  const clock = manualClock()
+  const model = modelAt(clock.monotonic, async () => ({ usage: USED }))
+  const slow = limited(model, { tokensPerMinute: MOST_TOKENS - 1 }, clock)
+  await expect(slow.complete(request, new AbortController())).rejects.toMatchObject({
+    code: 'InvalidRequest',
+    message: expect.stringContaining('raise the limit'),
+  })
+  expect(model.times).toEqual([])
+})
