@@ -5,6 +5,7 @@ export { limited, type ModelLimits } from './limited.ts'
 export {
   type AnswerFormat,
   type ChatMessage,
+  type CompleteOptions,
   type FinishReason,
   type Model,
   type ModelAnswer,

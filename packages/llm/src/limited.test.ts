@@ -77,6 +77,30 @@ test('limited/2: a refusal for the rate closes the limits for as long as the pro
   expect(model.times).toHaveLength(2)
 })
 
+test('limited/2: what the headers of an answer say is left is all that is left until the reset', async () => {
+  const clock = manualClock()
+  const times: number[] = []
+  const model: Model = {
+    ...{ name: 'm', provider: 'p' },
+    complete: async (_, { onHeaders }) => {
+      times.push(clock.monotonic())
+      onHeaders?.(new Headers({ 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '30s' }))
+      return { text: 'yes', finishReason: 'stop', usage: USED }
+    },
+  }
+  const slow = limited(model, { requestsPerMinute: 6_000 }, clock)
+  const { signal } = new AbortController()
+  await slow.complete(request, { signal })
+  const next = slow.complete(request, { signal })
+  for (let step = 0; step < 400; step++) {
+    clock.advance(100)
+    await settled()
+  }
+  await next
+  expect(times).toHaveLength(2)
+  expect(times[1]).toBeGreaterThanOrEqual(30_000)
+})
+
 test('limited/3: an abort ends the wait with the error of the call, and who comes next is served', async () => {
   const clock = manualClock()
   const model = modelAt(clock.monotonic, async () => ({ usage: USED }))

@@ -3,13 +3,20 @@
  *
  * 1. A call leaves when every limit has room for the most that it can use: a token has at least one byte, and an answer at
  *    most `maxTokens`. It settles what the provider says it used; unknown is not zero.
- * 2. A refusal for the rate closes the limits for as long as the provider asks.
+ * 2. What the provider's headers say is left is all that is left; a refusal for the rate closes the limits for as long as it asks.
  * 3. The signal of a call ends its wait, with the error that it would end the call with.
  *
  * The limits are those of this process: give each node its share.
  */
 import type { Clock } from '@troupe/core'
-import { CostRefused, type Limit, Limiter, Busy as TooManyWaiting } from '@troupe/resilience'
+import {
+  CostRefused,
+  type Limit,
+  Limiter,
+  type ReadableHeaders,
+  readHeaders,
+  Busy as TooManyWaiting,
+} from '@troupe/resilience'
 import { bounded, upperPromptTokens } from './budget.ts'
 import { abortError, type Model, type ModelAnswer, ModelError } from './model.ts'
 
@@ -34,7 +41,8 @@ export function limited(model: Model, limits: ModelLimits, clock: Clock): Model 
       })
       grant.begin()
       try {
-        const answer = await model.complete(request, { signal })
+        const onHeaders = (headers: ReadableHeaders) => limiter.learn(readHeaders(headers, clock.now()))
+        const answer = await model.complete(request, { signal, onHeaders })
         grant.settle(usedBy(answer))
         return answer
       } catch (error) {

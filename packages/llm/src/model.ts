@@ -43,10 +43,16 @@ export interface ModelAnswer {
   readonly costUsd?: number
 }
 
+export interface CompleteOptions {
+  readonly signal: AbortSignal
+  /** Hears the headers of the provider's answer, also of a refusal: they tell its limits. */
+  readonly onHeaders?: ((headers: { get(name: string): string | null }) => void) | undefined
+}
+
 export interface Model {
   readonly name: string
   readonly provider: string
-  complete(request: ModelRequest, options: { readonly signal: AbortSignal }): Promise<ModelAnswer>
+  complete(request: ModelRequest, options: CompleteOptions): Promise<ModelAnswer>
 }
 
 /** What each code means to a caller: ask again later or not, and whether the provider may have worked for us. */

@@ -41,6 +41,15 @@ async function failure(model: Model, signal = never): Promise<ModelError> {
   return error
 }
 
+test.each([200, 429])('the headers of an answer with status %i are told', async (status) => {
+  const model = await answering(status, good, { 'x-ratelimit-remaining-requests': '7' })
+  const told: (string | null)[] = []
+  const onHeaders = (headers: { get(name: string): string | null }) =>
+    told.push(headers.get('x-ratelimit-remaining-requests'))
+  await model.complete(hello, { signal: never, onHeaders }).catch(() => {})
+  expect(told).toEqual(['7'])
+})
+
 describe('a request', () => {
   test('is what the format says', async () => {
     const seen: unknown[] = []

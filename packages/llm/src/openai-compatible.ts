@@ -39,7 +39,7 @@ export function openAiCompatible({ baseUrl, apiKey, model }: OpenAiCompatibleCon
   return {
     name: model,
     provider,
-    async complete(request, { signal }) {
+    async complete(request, { signal, onHeaders }) {
       if (signal.aborted) throw abortError(signal)
       let response: Response
       let body: string
@@ -54,6 +54,7 @@ export function openAiCompatible({ baseUrl, apiKey, model }: OpenAiCompatibleCon
           },
           body: JSON.stringify(requestBody(model, request, provider === 'api.openai.com')),
         })
+        onHeaders?.(response.headers)
         body = await readBody(response)
       } catch (error) {
         if (error instanceof ModelError) throw error
