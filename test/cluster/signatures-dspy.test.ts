@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { dynamicSignature, SignatureRefused, type Spec, signatureFromSpec } from '@troupe/signatures'
-import { CUSTOM, randomText, randomType, randomValue, seededDice, textOf } from '@troupe/signatures/testing'
+import { dynamicSignature, SignatureRefused, type Spec, signatureFromSpec, textOf } from '@troupe/signatures'
+import { CUSTOM, randomText, randomType, randomValue, seededDice } from '@troupe/signatures/testing'
 import { expect, test } from 'vitest'
 
 const seed = Number(process.env['DSPY_SEED'] ?? randomInt(2 ** 31))

@@ -11,6 +11,7 @@ test('exports exactly this', () => {
     'modelFrom',
     'openAiCompatible',
     'openBudget',
+    'predict',
     'priceOf',
     'serveModels',
     'standInAnswer',

@@ -17,6 +17,7 @@ export {
 } from './model.ts'
 export { STAND_IN_NAME, STAND_IN_NOTE, standInAnswer } from './nearest-neighbour.ts'
 export { type OpenAiCompatibleConfig, openAiCompatible } from './openai-compatible.ts'
+export { type PredictOptions, predict } from './predict.ts'
 export { type ModelService, type ModelServiceStats, type ServeModels, serveModels } from './service.ts'
 export { type StandIn, standInModel, startStandIn } from './stand-in-server.ts'
 export type { ModelRecord } from './till.ts'

@@ -13,6 +13,7 @@ test('every export', () => {
     'signature',
     'signatureFromSpec',
     'signatures',
+    'textOf',
   ])
   expect(Object.keys(build).sort()).toEqual(['buildSignatures', 'importedSource'])
 })

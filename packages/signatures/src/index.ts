@@ -1,5 +1,5 @@
 export type { CustomOutput, CustomSchema, CustomType, CustomTypes } from './custom-type.ts'
-export type { FieldType, Limits, LiteralValue } from './field-type.ts'
+export { type FieldType, type Limits, type LiteralValue, textOf } from './field-type.ts'
 export type { Issue } from './fit.ts'
 export type { ParseSignature } from './parse-type.ts'
 export { SignatureRefused } from './refusal.ts'

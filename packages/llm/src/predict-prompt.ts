@@ -1,0 +1,61 @@
+/**
+ * A signature as messages to a chat model, and what the model answers as JSON. Pure.
+ *
+ * 1. What is asked follows from the spec alone: instructions, the fields with what is told about them, the JSON Schema of the answer.
+ * 2. Inputs are data in the last message, never part of the instructions.
+ */
+import { type Json, type Spec, textOf } from '@troupe/signatures'
+import type { AnswerFormat, ChatMessage } from './model.ts'
+
+/** How a model is asked for JSON, the strictest first: not every server knows all. */
+export const FORMATS = ['json-schema', 'json', 'text'] as const
+export type Format = (typeof FORMATS)[number]
+
+export function formatOf(format: Format, spec: Spec, schema: unknown): AnswerFormat | undefined {
+  if (format === 'text') return undefined
+  return format === 'json' ? { kind: 'json' } : { kind: 'json-schema', schema, name: spec.name, strict: true }
+}
+
+export function promptOf(spec: Spec, inputs: object, schema: unknown): ChatMessage[] {
+  const listed = (io: 'input' | 'output') =>
+    spec.fields
+      .filter((field) => field.io === io)
+      .map(({ name, type, desc }) => `- ${name} (${textOf(type)})${desc === undefined ? '' : `: ${desc}`}`)
+      .join('\n')
+  const system = [
+    spec.instructions,
+    `You are given these fields:\n${listed('input')}`,
+    `You answer with these fields:\n${listed('output')}`,
+    `Answer with one JSON object and nothing else. It must fit this JSON Schema:\n${JSON.stringify(schema)}`,
+  ].join('\n\n')
+  return [
+    { role: 'system', content: system },
+    { role: 'user', content: JSON.stringify(inputs) },
+  ]
+}
+
+/** After an answer that does not fit: the answer, and what is wrong with it. */
+export function repairOf(answer: string, faults: readonly string[]): ChatMessage[] {
+  const content = `That does not fit:\n${faults.map((fault) => `- ${fault}`).join('\n')}\nAnswer again, with the whole JSON object and nothing else.`
+  return [
+    { role: 'assistant', content: answer },
+    { role: 'user', content },
+  ]
+}
+
+/** The JSON of an answer, also from a code fence or with words around it; undefined when there is none. */
+export function jsonIn(answer: string): Json | undefined {
+  for (const text of [answer, ...fenced(answer), answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1)]) {
+    try {
+      return JSON.parse(text)
+    } catch {
+      // The next form may be one.
+    }
+  }
+  return undefined
+}
+
+function fenced(answer: string): string[] {
+  const [, inside] = /```(?:json)?\s*\n([\s\S]*?)```/.exec(answer) ?? []
+  return inside === undefined ? [] : [inside]
+}

@@ -1,0 +1,127 @@
+import { createSystem, defineActor, protocol } from '@troupe/core'
+import { decodeRecord } from '@troupe/core/replay'
+import { signature } from '@troupe/signatures'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
+import { predict } from './predict.ts'
+import { jsonIn } from './predict-prompt.ts'
+
+const triage = signature(
+  "docstring: str -> module: Literal['email', 'socket'], score: Annotated[float, Field(ge=0, le=1)]",
+  {
+    name: 'Triage',
+    instructions: 'Name the module.',
+    desc: { docstring: 'its text' },
+  },
+)
+const usage = { promptTokens: 10, completionTokens: 5 }
+
+const says = protocol('idle', { events: { nothing: z.object({}) } })
+/** A node needs an actor to serve. */
+const idle = defineActor(says, { logic: says.handlers({}, { nothing: (state) => ({ state }) }) })
+
+type Line = string | ModelError | { readonly text: string; readonly finishReason: ModelAnswer['finishReason'] }
+
+/** Answers line by line, and keeps what it was asked. */
+function scripted(...lines: readonly Line[]): Model & { readonly asked: ModelRequest[] } {
+  const asked: ModelRequest[] = []
+  return {
+    ...{ name: 'script', provider: 'test', asked },
+    complete: async (request) => {
+      const line = lines[asked.length]
+      asked.push({ ...request, messages: [...request.messages] })
+      if (line === undefined) throw new Error('the script is over')
+      if (line instanceof ModelError) throw line
+      return typeof line === 'string' ? { text: line, finishReason: 'stop', usage } : { ...line, usage }
+    },
+  }
+}
+
+async function ran(model: Model, input = { docstring: 'Read a message.' }) {
+  await using system = await createSystem({ actors: [idle] })
+  return await system.run(predict(triage, { model }), input)
+}
+const good = '{"module": "email", "score": 0.5}'
+
+test('a model is asked by the spec, and its answer comes back with the types of the signature', async () => {
+  const model = scripted(good)
+  expect(await ran(model)).toEqual({ module: 'email', score: 0.5 })
+  const [request] = model.asked
+  expect(request?.format).toEqual({
+    kind: 'json-schema',
+    name: 'Triage',
+    strict: true,
+    schema: triage.output['~standard'].jsonSchema.output(),
+  })
+  const [system, user] = request?.messages ?? []
+  expect(system?.content).toContain('Name the module.\n\nYou are given these fields:\n- docstring (str): its text\n')
+  expect(system?.content).toContain(
+    "- module (Literal['email', 'socket'])\n- score (Annotated[float, Field(ge=0, le=1)])",
+  )
+  expect(user).toEqual({ role: 'user', content: '{"docstring":"Read a message."}' })
+})
+
+test('predict/1: an answer that does not fit is told to the model, and the repaired one is given', async () => {
+  const model = scripted('I think it is email.', '{"module": "mail", "score": 2}', good)
+  expect(await ran(model)).toEqual({ module: 'email', score: 0.5 })
+  const [, second, third] = model.asked.map(({ messages }) => messages.at(-1)?.content)
+  expect(second).toContain('- it is no JSON\n')
+  expect(third).toContain('- module must be one of "email", "socket"\n- score must be ≥ 0 and ≤ 1\n')
+  expect(model.asked[2]?.messages).toHaveLength(6)
+})
+
+test('predict/1: after two repairs the answer is an error, never a value that does not fit', async () => {
+  const cut = { text: '{"module": "em', finishReason: 'length' } as const
+  const model = scripted('{}', cut, '{"module": "email"}')
+  await expect(ran(model)).rejects.toMatchObject({
+    code: 'MalformedAnswer',
+    message: expect.stringContaining('in 3 tries: score is missing'),
+  })
+  expect(model.asked[2]?.messages.at(-1)?.content).toContain('the answer was cut off (length)')
+})
+
+test('predict/2: a server that knows no JSON Schema is asked in JSON mode, then in words', async () => {
+  const unknown = new ModelError('InvalidRequest', 'response_format is not supported')
+  const model = scripted(unknown, unknown, good)
+  expect(await ran(model)).toEqual({ module: 'email', score: 0.5 })
+  expect(model.asked.map(({ format }) => format?.kind)).toEqual(['json-schema', 'json', undefined])
+  await expect(ran(scripted(unknown, unknown, unknown))).rejects.toMatchObject({ code: 'InvalidRequest' })
+  await expect(ran(scripted(new ModelError('RateLimited', 'slow down')))).rejects.toMatchObject({ code: 'RateLimited' })
+})
+
+test('predict/3: every call is in the record of the effect', async () => {
+  const model = scripted('{}', good)
+  await using system = await createSystem({ actors: [idle] })
+  await system.run(predict(triage, { model }), { docstring: 'x' })
+  const evidence = []
+  for await (const { bytes } of system.connection.journal.read(system.runtime.subjects.journals())) {
+    evidence.push(...decodeRecord(bytes).steps.flatMap(({ effect }) => effect?.evidence ?? []))
+  }
+  expect(evidence).toMatchObject([
+    {
+      model: 'script',
+      signature: triage.hash,
+      tries: [
+        { format: 'json-schema', usage, faults: ['module is missing', 'score is missing'] },
+        { format: 'json-schema', usage },
+      ],
+    },
+  ])
+})
+
+test('an input that does not fit is refused before any call', async () => {
+  const model = scripted(good)
+  await expect(ran(model, { docstring: 5 } as never)).rejects.toMatchObject({ code: 'InvalidEvent' })
+  expect(model.asked).toEqual([])
+})
+
+test.each([
+  [' {"a": 1} ', { a: 1 }],
+  ['Here you are:\n```json\n{"a": 1}\n```\nGood luck.', { a: 1 }],
+  ['The answer is {"a": {"b": 2}}.', { a: { b: 2 } }],
+  ['no object here', undefined],
+  ['', undefined],
+])('the JSON of %j', (answer, json) => {
+  expect(jsonIn(answer)).toEqual(json)
+})
