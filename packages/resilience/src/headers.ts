@@ -29,7 +29,8 @@ export function readHeaders(headers: ReadableHeaders, wallMs: number): Told {
   const serverMs = dateIn(headers.get('date')) ?? wallMs
   const limits: { [name: string]: ToldLimit } = {}
   for (const [name, header] of HEADERS) {
-    const cap = countIn(headers.get(header('limit')))
+    // A cap of 0 would be for ever: nothing could leave to hear of another one.
+    const cap = countIn(headers.get(header('limit'))) || undefined
     const remaining = countIn(headers.get(header('remaining')))
     const resetMs = waitIn(headers.get(header('reset')), serverMs)
     if (cap === undefined && remaining === undefined) continue
@@ -43,8 +44,16 @@ export function readHeaders(headers: ReadableHeaders, wallMs: number): Told {
   return retryAfterMs === undefined ? { limits } : { retryAfterMs, limits }
 }
 
-/** Seconds, a duration, or a date. */
+/** No limit of a provider takes longer; what says so is a date in another form, or nonsense. */
+const LONGEST_MS = 86_400_000
+
 function waitIn(text: string | null, serverMs: number): number | undefined {
+  const ms = anyWaitIn(text, serverMs)
+  return ms !== undefined && ms <= LONGEST_MS ? ms : undefined
+}
+
+/** Seconds, a duration, or a date. */
+function anyWaitIn(text: string | null, serverMs: number): number | undefined {
   if (text === null) return undefined
   const seconds = numberIn(text)
   if (seconds !== undefined) return seconds * 1_000

@@ -120,6 +120,7 @@ export class Limiter<Name extends string> {
 
   async #queue(cost: Cost<Name>, options: WaitOptions): Promise<Grant<Name>> {
     const { priority = 0, deadlineMs, signal } = options
+    if (Number.isNaN(priority)) throw new RangeError('a priority is a number')
     const nowMs = this.#clock.monotonic()
     const size = this.#lines.size
     if (size >= this.#maxWaiting) throw new Busy(`${size} calls wait for these limits already`, { waiting: size })

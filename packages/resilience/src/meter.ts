@@ -161,6 +161,8 @@ export function giveBack(meter: Meter, amount: number): void {
 /** A stamped amount was `more` than it said, or less. What comes on top counts from now. */
 export function amend(meter: Meter, nowMs: number, slice: number, more: number): void {
   move(meter, more)
+  // The window holds what is too much; the pace must not hold it for longer.
+  if (meter.spanMs > 0) meter.paceMs = Math.min(meter.paceMs, nowMs + meter.spanMs)
   if (more > 0) {
     count(meter, nowMs, more)
     return

@@ -96,7 +96,7 @@ export function protect<I, O, Name extends string = string>(
       begun = true
       grant?.begin()
       const value = await inner.effect.run(input, within(context, layer, signal))
-      if (limits?.used !== undefined) grant?.settle(limits.used(value))
+      if (limits?.used !== undefined) grant?.settle(usedBy(limits.used, value))
       return value
     }
     const placed = (signal: AbortSignal, grant?: Grant<Name>) =>
@@ -206,6 +206,15 @@ function makeParts<I, O, Name extends string>(
 
 function bulkheadOf(concurrency: BulkheadOptions | number): Bulkhead {
   return new Bulkhead(typeof concurrency === 'number' ? { concurrent: concurrency } : concurrency)
+}
+
+/** What is done is done: a figure that cannot be had counts in full. */
+function usedBy<O, Name extends string>(used: (output: O) => Cost<Name>, value: O): Cost<Name> {
+  try {
+    return used(value)
+  } catch {
+    return {}
+  }
 }
 
 const codes = ({ branch, error }: { readonly branch: string; readonly error: unknown }) => ({

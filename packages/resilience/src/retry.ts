@@ -80,6 +80,8 @@ export async function retry<T>(
       decided?.(decision, error)
       if (decision.kind === 'end') throw error
       await pause(clock, decision.inMs, signal)
+      // A timer may be late, or the machine may have slept.
+      if (clock.monotonic() >= deadlineMs) throw error
     }
   }
 }
