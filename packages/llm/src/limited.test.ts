@@ -101,6 +101,46 @@ test('limited/2: what the headers of an answer say is left is all that is left u
   expect(times[1]).toBeGreaterThanOrEqual(30_000)
 })
 
+test('limited/2: headers that come before the answer is settled hold after it', async () => {
+  const clock = manualClock()
+  const times: number[] = []
+  const model: Model = {
+    ...{ name: 'm', provider: 'p' },
+    complete: async (_, { onHeaders }) => {
+      times.push(clock.monotonic())
+      onHeaders?.(new Headers({ 'x-ratelimit-remaining-tokens': '5', 'x-ratelimit-reset-tokens': '60s' }))
+      return { text: 'yes', finishReason: 'stop', usage: USED }
+    },
+  }
+  const slow = limited(model, { tokensPerMinute: 100_000 }, clock)
+  const { signal } = new AbortController()
+  const heard: unknown[] = []
+  await slow.complete(request, {
+    signal,
+    onHeaders: (headers) => heard.push(headers.get('x-ratelimit-remaining-tokens')),
+  })
+  const next = slow.complete(request, { signal })
+  clock.advance(50_000)
+  await settled()
+  expect([times, heard]).toEqual([[0], ['5']])
+  clock.advance(15_000)
+  await next
+  expect(times).toHaveLength(2)
+})
+
+test('limited/3: a call that was aborted as its turn came does not reach the model', async () => {
+  const clock = manualClock()
+  const model = modelAt(clock.monotonic, async () => ({ usage: USED }))
+  const slow = limited(model, { requestsPerMinute: 6 }, clock)
+  await slow.complete(request, new AbortController())
+  const late = new AbortController()
+  const answer = slow.complete(request, late)
+  clock.advance(60_000)
+  late.abort(new ModelError('Cancelled', 'nobody waits'))
+  await expect(answer).rejects.toMatchObject({ code: 'Cancelled' })
+  expect(model.times).toEqual([0])
+})
+
 test('limited/3: an abort ends the wait with the error of the call, and who comes next is served', async () => {
   const clock = manualClock()
   const model = modelAt(clock.monotonic, async () => ({ usage: USED }))

@@ -3,8 +3,9 @@
  *
  * 1. A call leaves when every limit has room for the most that it can use: a token has at least one byte, and an answer at
  *    most `maxTokens`. It settles what the provider says it used; unknown is not zero.
- * 2. What the provider's headers say is left is all that is left; a refusal for the rate closes the limits for as long as it asks.
- * 3. The signal of a call ends its wait, with the error that it would end the call with.
+ * 2. Headers are believed once their call has settled: until then its reservation would pass for use. A refusal for the rate closes the
+ *    limits for as long as it asks.
+ * 3. The signal of a call ends its wait, with the error that it would end the call with; after it the model is not asked.
  *
  * The limits are those of this process: give each node its share.
  */
@@ -15,6 +16,7 @@ import {
   Limiter,
   type ReadableHeaders,
   readHeaders,
+  type Told,
   Busy as TooManyWaiting,
 } from '@troupe/resilience'
 import { bounded, upperPromptTokens } from './budget.ts'
@@ -33,16 +35,24 @@ export function limited(model: Model, limits: ModelLimits, clock: Clock): Model 
   return {
     name: model.name,
     provider: model.provider,
-    async complete(given, { signal }) {
+    async complete(given, { signal, onHeaders }) {
       const request = bounded(given)
       const cost = { requests: 1, tokens: upperPromptTokens(request) + request.maxTokens }
       const grant = await limiter.wait(cost, { signal }).catch((error: unknown) => {
         throw refusal(error, signal)
       })
+      if (signal.aborted) {
+        grant.release()
+        throw abortError(signal)
+      }
       grant.begin()
+      let told: Told | undefined
+      const hear = (headers: ReadableHeaders) => {
+        told = readHeaders(headers, clock.now())
+        onHeaders?.(headers)
+      }
       try {
-        const onHeaders = (headers: ReadableHeaders) => limiter.learn(readHeaders(headers, clock.now()))
-        const answer = await model.complete(request, { signal, onHeaders })
+        const answer = await model.complete(request, { signal, onHeaders: hear })
         grant.settle(usedBy(answer))
         return answer
       } catch (error) {
@@ -51,6 +61,8 @@ export function limited(model: Model, limits: ModelLimits, clock: Clock): Model 
         grant.settle(refused ? { tokens: 0 } : {})
         if (error instanceof ModelError && error.code === 'RateLimited') limiter.drain(error.fields.retryAfterMs)
         throw error
+      } finally {
+        if (told !== undefined) limiter.learn(told)
       }
     },
   }

@@ -108,7 +108,9 @@ export class ModelError extends TroupeError {
 export function abortError(signal: AbortSignal): ModelError {
   const reason: unknown = signal.reason
   if (reason instanceof ModelError) return reason
-  const timedOut = reason instanceof DOMException && reason.name === 'TimeoutError'
+  const timedOut =
+    (reason instanceof DOMException && reason.name === 'TimeoutError') ||
+    (reason instanceof TroupeError && reason.code === 'Timeout')
   return timedOut
     ? new ModelError('Timeout', 'the model did not answer in the time given')
     : new ModelError('Cancelled', 'the model call was cancelled')

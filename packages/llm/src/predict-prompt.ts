@@ -34,20 +34,23 @@ export function promptOf(spec: Spec, inputs: object, schema: unknown): ChatMessa
   ]
 }
 
-/** After an answer that does not fit: the answer, and what is wrong with it. */
+const ANSWER_CHARS = 20_000
+
+/** After an answer that does not fit: its beginning, and what is wrong with it. */
 export function repairOf(answer: string, faults: readonly string[]): ChatMessage[] {
   const content = `That does not fit:\n${faults.map((fault) => `- ${fault}`).join('\n')}\nAnswer again, with the whole JSON object and nothing else.`
   return [
-    { role: 'assistant', content: answer },
+    // Some servers refuse an empty message.
+    { role: 'assistant', content: answer.slice(0, ANSWER_CHARS) || '(nothing)' },
     { role: 'user', content },
   ]
 }
 
-/** The JSON of an answer, also from a code fence or with words around it; undefined when there is none. */
+/** The JSON of an answer, also from its last code fence or with words around it; undefined when there is none. Linear. */
 export function jsonIn(answer: string): Json | undefined {
   for (const text of [answer, ...fenced(answer), answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1)]) {
     try {
-      return JSON.parse(text)
+      return JSON.parse(text, plainKey)
     } catch {
       // The next form may be one.
     }
@@ -55,7 +58,17 @@ export function jsonIn(answer: string): Json | undefined {
   return undefined
 }
 
+/** A key that would be a prototype wherever it is assigned is not data that can be recorded. */
+function plainKey(key: string, value: Json): Json {
+  if (key === '__proto__') throw new SyntaxError('the key __proto__')
+  return value
+}
+
+const FENCE = '```'
+
 function fenced(answer: string): string[] {
-  const [, inside] = /```(?:json)?\s*\n([\s\S]*?)```/.exec(answer) ?? []
-  return inside === undefined ? [] : [inside]
+  const parts = answer.split(FENCE)
+  // Odd parts are inside of fences; the first line of one may name its language.
+  const inside = parts.filter((_, n) => n % 2 === 1 && n < parts.length - 1)
+  return inside.slice(-1).map((part) => part.slice(part.indexOf('\n') + 1))
 }

@@ -82,7 +82,7 @@ test('predict/1: after two repairs the answer is an error, never a value that do
 })
 
 test('predict/2: a server that knows no JSON Schema is asked in JSON mode, then in words', async () => {
-  const unknown = new ModelError('InvalidRequest', 'response_format is not supported')
+  const unknown = new ModelError('InvalidRequest', 'response_format is not supported', { status: 400 })
   const model = scripted(unknown, unknown, good)
   expect(await ran(model)).toEqual({ module: 'email', score: 0.5 })
   expect(model.asked.map(({ format }) => format?.kind)).toEqual(['json-schema', 'json', undefined])
@@ -100,14 +100,64 @@ test('predict/3: every call is in the record of the effect', async () => {
   }
   expect(evidence).toMatchObject([
     {
-      model: 'script',
-      signature: triage.hash,
-      tries: [
-        { format: 'json-schema', usage, faults: ['module is missing', 'score is missing'] },
-        { format: 'json-schema', usage },
-      ],
+      'predict.Triage@script': {
+        signature: triage.hash,
+        tries: [
+          { format: 'json-schema', usage, faults: ['module is missing', 'score is missing'] },
+          { format: 'json-schema', usage },
+        ],
+      },
     },
   ])
+})
+
+test('predict/4: after an abort the model is not asked again', async () => {
+  const controller = new AbortController()
+  const model = scripted('{}', good)
+  const aborting: Model = {
+    ...model,
+    complete: async (request, options) => {
+      controller.abort(new ModelError('Cancelled', 'nobody waits'))
+      return model.complete(request, options)
+    },
+  }
+  const context = { effectId: 'e', attempt: 1, cause: { correlation: 'c', causation: 'c' }, runtime: undefined }
+  const { run } = predict(triage, { model: aborting }).effect
+  const answer = run({ docstring: 'x' }, { ...context, evidence: () => {}, signal: controller.signal })
+  await expect(answer).rejects.toMatchObject({ code: 'Cancelled' })
+  expect(model.asked).toHaveLength(1)
+})
+
+test('our own refusal and a withheld answer are not asked about again', async () => {
+  const own = scripted(new ModelError('InvalidRequest', 'above the cap'), good)
+  await expect(ran(own)).rejects.toMatchObject({ code: 'InvalidRequest' })
+  const withheld = scripted({ text: '', finishReason: 'content_filter' }, good)
+  await expect(ran(withheld)).rejects.toMatchObject({ message: expect.stringContaining('content_filter') })
+  expect([own.asked.length, withheld.asked.length]).toEqual([1, 1])
+})
+
+test('repairs are a whole number', () => {
+  for (const maxRepairs of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    expect(() => predict(triage, { model: scripted(), maxRepairs })).toThrow('give a whole number from 0')
+  }
+})
+
+test('many faults are told in a few lines, and the answer in part', async () => {
+  const many = JSON.stringify(
+    Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`field${n}`, 'x'.repeat(50)])),
+  )
+  const model = scripted(many, good)
+  expect(await ran(model)).toEqual({ module: 'email', score: 0.5 })
+  const [answer, repair] = model.asked[1]?.messages.slice(-2) ?? []
+  expect(answer?.content.length).toBe(20_000)
+  expect(repair?.content).toContain('- and 4992 more\n')
+})
+
+test('hostile answers are read in time, and none has a prototype for a key', () => {
+  const begun = performance.now()
+  for (const text of [`\`\`\`${'\n'.repeat(1_000_000)}`, '{'.repeat(1_000_000), '```'.repeat(300_000)]) jsonIn(text)
+  expect(performance.now() - begun).toBeLessThan(2_000)
+  expect(jsonIn('{"a": {"__proto__": {"admin": true}}}')).toBeUndefined()
 })
 
 test('an input that does not fit is refused before any call', async () => {
@@ -120,6 +170,7 @@ test.each([
   [' {"a": 1} ', { a: 1 }],
   ['Here you are:\n```json\n{"a": 1}\n```\nGood luck.', { a: 1 }],
   ['The answer is {"a": {"b": 2}}.', { a: { b: 2 } }],
+  ['```json\n{"example": 1}\n```\nso:\n```\n{"a": 1}\n```', { a: 1 }],
   ['no object here', undefined],
   ['', undefined],
 ])('the JSON of %j', (answer, json) => {

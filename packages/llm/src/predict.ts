@@ -2,12 +2,14 @@
  * A signature answered by a model, as an effect: `predict(signature, { model })`.
  *
  * 1. Nobody sees an answer that does not fit the signature: the model is told what is wrong, at most `maxRepairs` times.
- * 2. What fits the wire but not the model's server is asked for in another way: JSON Schema, JSON mode, plain text.
- * 3. Every call of the model is in the effect's record, with its tokens and what was wrong with its answer.
+ * 2. A server that refuses the request as wrong is asked in another way: JSON Schema, JSON mode, plain text.
+ * 3. Every call of the model is in the effect's record under the names of both, with its tokens and the first faults of its answer. A run
+ *    that is repeated, by a retry around it for example, shows its last time.
+ * 4. After an abort the model is not asked again.
  */
-import { type Effect, effect, InvalidEvent } from '@troupe/core'
+import { type Effect, effect, InvalidEvent, LogicRefused } from '@troupe/core'
 import type { SideSchema, Signature } from '@troupe/signatures'
-import { type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
+import { abortError, type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
 import { FORMATS, formatOf, jsonIn, promptOf, repairOf } from './predict-prompt.ts'
 
 export interface PredictOptions {
@@ -35,11 +37,14 @@ export function predict<I extends object, O extends object>(
   const { spec, input, output } = signature
   const name = `predict.${spec.name}`
   const schema = output['~standard'].jsonSchema.output()
+  if (!Number.isSafeInteger(maxRepairs) || maxRepairs < 0) {
+    throw new LogicRefused(`${name}: maxRepairs is ${maxRepairs}; give a whole number from 0`)
+  }
   return effect(name, 'idempotent', async (given: I, { signal, evidence }) => {
     const inputs = checked(input, given, `the input of ${name}`)
     const tries: Try[] = []
     const tell = () =>
-      evidence({ model: model.name, provider: model.provider, signature: spec.hash, tries: [...tries] })
+      evidence({ [`${name}@${model.name}`]: { provider: model.provider, signature: spec.hash, tries: [...tries] } })
     const messages = promptOf(spec, inputs, schema)
     let [strictness, repairs] = [0, 0]
     for (;;) {
@@ -51,6 +56,7 @@ export function predict<I extends object, O extends object>(
         ...(maxTokens !== undefined && { maxTokens }),
         ...(wanted && { format: wanted }),
       }
+      if (signal.aborted) throw abortError(signal)
       let answer: ModelAnswer
       try {
         answer = await model.complete(request, { signal })
@@ -66,7 +72,7 @@ export function predict<I extends object, O extends object>(
       tries.push({ format, ...(usage && { usage }), ...(found.kind === 'faults' && { faults: found.faults }) })
       tell()
       if (found.kind === 'value') return found.value
-      if (repairs === maxRepairs) {
+      if (repairs >= maxRepairs || answer.finishReason === 'content_filter') {
         const said = found.faults.join('; ')
         throw new ModelError(
           'MalformedAnswer',
@@ -79,20 +85,26 @@ export function predict<I extends object, O extends object>(
   })
 }
 
+/** As many as a model can use and a record can hold. */
+const FAULTS = 10
+const FAULT_CHARS = 300
+
 type Outcome<O> =
   | { readonly kind: 'value'; readonly value: O }
   | { readonly kind: 'faults'; readonly faults: readonly string[] }
 
 function outcomeOf<O>(output: SideSchema<O>, { text, finishReason }: ModelAnswer): Outcome<O> {
+  if (finishReason === 'content_filter') return { kind: 'faults', faults: ['the answer was withheld (content_filter)'] }
   if (finishReason !== 'stop') return { kind: 'faults', faults: [`the answer was cut off (${finishReason})`] }
   const json = jsonIn(text)
   if (json === undefined) return { kind: 'faults', faults: ['it is no JSON'] }
   const result = output['~standard'].validate(json)
   if ('value' in result) return { kind: 'value', value: result.value }
-  return {
-    kind: 'faults',
-    faults: result.issues.map(({ path, message }) => `${path.join('.') || 'the object'} ${message}`),
-  }
+  const faults = result.issues
+    .slice(0, FAULTS)
+    .map(({ path, message }) => `${path.join('.') || 'the object'} ${message}`.slice(0, FAULT_CHARS))
+  const more = result.issues.length - faults.length
+  return { kind: 'faults', faults: more > 0 ? [...faults, `and ${more} more`] : faults }
 }
 
 /** @throws InvalidEvent */
@@ -105,5 +117,7 @@ function checked<T>(schema: SideSchema<T>, value: T, what: string): T {
 
 /** Servers that do not know a format say that the request is wrong. */
 function isFormatUnknown(error: unknown): boolean {
-  return error instanceof ModelError && (error.code === 'InvalidRequest' || error.code === 'Unsupported')
+  if (!(error instanceof ModelError)) return false
+  // Without a status it is our own refusal, and no other format would change it.
+  return error.code === 'Unsupported' || (error.code === 'InvalidRequest' && error.fields.status !== undefined)
 }
