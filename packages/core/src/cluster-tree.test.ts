@@ -29,16 +29,16 @@ test('nodes, their shards, the actors in memory and the children of those, from 
   await using two = await createSystem({ backend, actors: [line], node: 'two' })
   await using client = await createSystem({ backend })
   const owner = async (key: string) => (await client.locate(`line/${key}`)).node
-  await eventually(async () => (await Promise.all(['a', 'b', 'c', 'd', 'e'].map(owner))).includes('two'), {
-    withinMs: 10_000,
-  })
-  for (const key of ['a', 'b', 'c', 'd', 'e']) await client.get(line, key).ask({ type: 'go' })
+  // So many that they lie on more shards than one of two nodes has.
+  const keys = [...'abcdefghijklmnopqrstuvwxyz']
+  await eventually(async () => (await Promise.all(keys.map(owner))).includes('two'), { withinMs: 10_000 })
+  for (const key of keys) await client.get(line, key).ask({ type: 'go' })
   const { nodes, missing } = await client.actors()
   expect(missing).toEqual([])
   expect(nodes.map(({ node }) => node)).toEqual(['one', 'two'])
   expect(nodes.flatMap(({ shards }) => shards)).toHaveLength(16)
   const actors = nodes.flatMap((node) => node.actors)
-  expect(actors.map(({ actor }) => actor).sort()).toEqual(['line/a', 'line/b', 'line/c', 'line/d', 'line/e'])
+  expect(actors.map(({ actor }) => actor).sort()).toEqual(keys.map((key) => `line/${key}`))
   for (const { node, actors: here } of nodes)
     for (const { actor } of here) expect(await owner(actor.slice(5))).toBe(node)
   expect(actors[0]).toMatchObject({
