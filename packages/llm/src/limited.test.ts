@@ -22,6 +22,20 @@ const modelAt = (now: () => number, answer: () => Promise<{ readonly usage?: typ
     },
   }
 }
+/** Says with every answer what is left, and until when. */
+function telling(now: () => number, limit: string, remaining: string, reset: string) {
+  const times: number[] = []
+  const headers = new Headers({ [`x-ratelimit-remaining-${limit}`]: remaining, [`x-ratelimit-reset-${limit}`]: reset })
+  const model: Model = {
+    ...{ name: 'm', provider: 'p' },
+    complete: async (_, { onHeaders }) => {
+      times.push(now())
+      onHeaders?.(headers)
+      return { text: 'yes', finishReason: 'stop', usage: USED }
+    },
+  }
+  return { model, times }
+}
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 test('limited/1: calls leave as the limit of requests allows, in their order, and no answer is lost', async () => {
@@ -79,15 +93,7 @@ test('limited/2: a refusal for the rate closes the limits for as long as the pro
 
 test('limited/2: what the headers of an answer say is left is all that is left until the reset', async () => {
   const clock = manualClock()
-  const times: number[] = []
-  const model: Model = {
-    ...{ name: 'm', provider: 'p' },
-    complete: async (_, { onHeaders }) => {
-      times.push(clock.monotonic())
-      onHeaders?.(new Headers({ 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '30s' }))
-      return { text: 'yes', finishReason: 'stop', usage: USED }
-    },
-  }
+  const { model, times } = telling(clock.monotonic, 'requests', '0', '30s')
   const slow = limited(model, { requestsPerMinute: 6_000 }, clock)
   const { signal } = new AbortController()
   await slow.complete(request, { signal })
@@ -103,15 +109,7 @@ test('limited/2: what the headers of an answer say is left is all that is left u
 
 test('limited/2: headers that come before the answer is settled hold after it', async () => {
   const clock = manualClock()
-  const times: number[] = []
-  const model: Model = {
-    ...{ name: 'm', provider: 'p' },
-    complete: async (_, { onHeaders }) => {
-      times.push(clock.monotonic())
-      onHeaders?.(new Headers({ 'x-ratelimit-remaining-tokens': '5', 'x-ratelimit-reset-tokens': '60s' }))
-      return { text: 'yes', finishReason: 'stop', usage: USED }
-    },
-  }
+  const { model, times } = telling(clock.monotonic, 'tokens', '5', '60s')
   const slow = limited(model, { tokensPerMinute: 100_000 }, clock)
   const { signal } = new AbortController()
   const heard: unknown[] = []

@@ -65,6 +65,18 @@ const protectedBy = (
   options: ProtectOptions<string, string, string>,
 ) => protect(one, { clock, entropy: seededEntropy(1), ...options })
 
+test('figures of what was used that cannot be had leave the answer as it is, and are named in the record', async () => {
+  const clock = steppedClock()
+  const { run, record } = host(clock)
+  const work = scripted('model', 'write', 'answer')
+  const used = (): { requests: number } => {
+    throw new TypeError('no usage')
+  }
+  const limits = { by: { requests: { cap: 60 } }, cost: () => ({ requests: 1 }), used }
+  expect(await run(protectedBy(clock, work.effect, { limits }), 'x')).toBe('answer')
+  expect(record).toMatchObject({ 'model.protected': { tries: [{ ended: 'ok', unread: 'TypeError' }] } })
+})
+
 test('all parts together answer what the work answers, and the record says how', async () => {
   const clock = steppedClock()
   const { run, record, left } = host(clock)

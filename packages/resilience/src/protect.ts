@@ -65,6 +65,8 @@ interface Parts<Name extends string> {
 interface Try {
   ended?: string
   waitedMs?: number
+  /** Why the figures of what was used could not be had. */
+  unread?: string
   next?: RetryDecision
 }
 
@@ -96,7 +98,12 @@ export function protect<I, O, Name extends string = string>(
       begun = true
       grant?.begin()
       const value = await inner.effect.run(input, within(context, layer, signal))
-      if (limits?.used !== undefined) grant?.settle(usedBy(limits.used, value))
+      try {
+        if (limits?.used !== undefined) grant?.settle(limits.used(value))
+      } catch (error) {
+        // What is done is done: a figure that cannot be had counts in full, and the record says so.
+        note.unread = codeOf(error)
+      }
       return value
     }
     const placed = (signal: AbortSignal, grant?: Grant<Name>) =>
@@ -206,15 +213,6 @@ function makeParts<I, O, Name extends string>(
 
 function bulkheadOf(concurrency: BulkheadOptions | number): Bulkhead {
   return new Bulkhead(typeof concurrency === 'number' ? { concurrent: concurrency } : concurrency)
-}
-
-/** What is done is done: a figure that cannot be had counts in full. */
-function usedBy<O, Name extends string>(used: (output: O) => Cost<Name>, value: O): Cost<Name> {
-  try {
-    return used(value)
-  } catch {
-    return {}
-  }
 }
 
 const codes = ({ branch, error }: { readonly branch: string; readonly error: unknown }) => ({

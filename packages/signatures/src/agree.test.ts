@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { assertNever } from './assert-never.ts'
+import { type TypeWords, typeSource } from './build/expression.ts'
 import type { FieldType } from './field-type.ts'
 import { parseFields, parseFieldType } from './parse.ts'
 import { CUSTOM, randomFieldType, randomText, seededDice } from './random-text.ts'
@@ -97,38 +97,8 @@ function wantedOr(read: () => string): string {
   }
 }
 
-/** In TypeScript. */
-function written(type: FieldType): string {
-  switch (type.kind) {
-    case 'str':
-      return 'string'
-    case 'int':
-    case 'float':
-      return 'number'
-    case 'bool':
-      return 'boolean'
-    case 'None':
-      return 'null'
-    case 'Any':
-      return 'unknown'
-    case 'list':
-    case 'set':
-    case 'tuple_of':
-      return `(${written(type.of)})[]`
-    case 'dict':
-      return `Keyed<${written(type.of)}>['${type.key}']`
-    case 'tuple':
-      return `[${type.of.map(written).join(', ')}]`
-    case 'union':
-      return type.of.map((member) => `(${written(member)})`).join(' | ')
-    case 'literal':
-      return type.values.map((value) => JSON.stringify(value)).join(' | ')
-    case 'custom':
-      return `Types['${type.name}']`
-    default:
-      return assertNever(type)
-  }
-}
+const WORDS: TypeWords = { dict: (key, of) => `Keyed<${of}>['${key}']`, custom: (name) => `Types['${name}']` }
+const written = (type: FieldType) => typeSource(type, WORDS)
 
 /** Each with its text and what the compiler says. */
 function disagreements(folder: string, cases: readonly Case[]) {

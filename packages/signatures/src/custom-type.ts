@@ -52,22 +52,24 @@ export function customsOf(types: CustomTypes): Customs {
 }
 
 function* definitions(name: string, type: CustomType, text: string): Iterable<[string, JsonSchema]> {
-  const described = descriptionOf(type)
-  if (described === undefined) throw new SignatureRefused(says.noJsonSchema(name), text)
+  const described = descriptionOf(name, type, text)
   const { $schema: _, $defs = {}, ...own } = described
   yield [name, rebased(own, name)]
   if (typeof $defs !== 'object' || $defs === null) return
   for (const [part, schema] of Object.entries($defs)) yield [partName(name, part), rebased(schema, name)]
 }
 
-/** Undefined for a schema that has none, or whose library throws: a date or a transformation has no JSON Schema. */
-function descriptionOf(type: CustomType): Record<string, unknown> | undefined {
+/** @throws SignatureRefused for a schema that has none, or whose library throws: a date or a transformation has no JSON Schema */
+function descriptionOf(name: string, type: CustomType, text: string): Record<string, unknown> {
   if (!('~standard' in type)) return type.jsonSchema
+  let cause: unknown
   try {
-    return type['~standard'].jsonSchema?.output({ target: 'draft-2020-12' })
-  } catch {
-    return undefined
+    const described = type['~standard'].jsonSchema?.output({ target: 'draft-2020-12' })
+    if (described !== undefined) return described
+  } catch (error) {
+    cause = error
   }
+  throw new SignatureRefused(says.noJsonSchema(name), text, undefined, cause)
 }
 
 /** References point into the `defs` of the signature. */

@@ -13,8 +13,8 @@ export class SignatureRefused extends Error {
   /** Where in `text`, in characters; the fields of a definition have no place. */
   readonly at: number | undefined
 
-  constructor(message: string, text: string, at?: number) {
-    super(`${message}\n${shown(text, at)}`)
+  constructor(message: string, text: string, at?: number, cause?: unknown) {
+    super(`${message}\n${shown(text, at)}`, cause === undefined ? undefined : { cause })
     this.reason = message
     this.text = text
     this.at = at

@@ -148,7 +148,10 @@ test('what no message could carry, or Python would refuse, is no spec', () => {
   expect(() => dynamicSignature('q -> a', { name: 'x'.repeat(201) })).toThrow('at most 200 characters')
   expect(dynamicSignature('q -> a', { name: '' }).spec.name).toBe('Signature')
   expect(() => dynamicSignature('d: When -> a', { types: { When: z.date() } })).toThrow(
-    "type 'When' cannot say its JSON Schema; pass { schema, jsonSchema }",
+    expect.objectContaining({
+      reason: "type 'When' cannot say its JSON Schema; pass { schema, jsonSchema }",
+      cause: expect.any(Error),
+    }),
   )
 })
 

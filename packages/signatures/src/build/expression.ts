@@ -2,7 +2,19 @@
 import { assertNever } from '../assert-never.ts'
 import { type FieldType, type Limits, type LiteralValue, NUMBER_LIMITS } from '../field-type.ts'
 
-export function typeSource(type: FieldType): string {
+/** What is written for types that need a name or a form of their own. */
+export interface TypeWords {
+  dict(key: 'str' | 'int', of: string): string
+  custom(name: string): string
+}
+
+const TYPESCRIPT: TypeWords = {
+  dict: (key, of) => `{ [key: ${key === 'int' ? 'number' : 'string'}]: ${of} }`,
+  custom: (name) => name,
+}
+
+export function typeSource(type: FieldType, words: TypeWords = TYPESCRIPT): string {
+  const inner = (of: FieldType) => typeSource(of, words)
   switch (type.kind) {
     case 'str':
       return 'string'
@@ -18,17 +30,17 @@ export function typeSource(type: FieldType): string {
     case 'list':
     case 'set':
     case 'tuple_of':
-      return `(${typeSource(type.of)})[]`
+      return `(${inner(type.of)})[]`
     case 'dict':
-      return `{ [key: ${type.key === 'int' ? 'number' : 'string'}]: ${typeSource(type.of)} }`
+      return words.dict(type.key, inner(type.of))
     case 'tuple':
-      return `[${type.of.map(typeSource).join(', ')}]`
+      return `[${type.of.map(inner).join(', ')}]`
     case 'union':
-      return type.of.map(typeSource).join(' | ')
+      return type.of.map(inner).join(' | ')
     case 'literal':
       return type.values.map(literalSource).join(' | ')
     case 'custom':
-      return type.name
+      return words.custom(type.name)
     default:
       return assertNever(type)
   }
