@@ -12,7 +12,7 @@ import { type Clock, Timeout, TroupeError } from '@troupe/core'
 import { initialTransition, type SnapshotFrom, transition } from 'xstate'
 import { type BreakerEvent, breakerMachine } from './breaker-machine.ts'
 import { BreakerOpen } from './errors.ts'
-import { count, type Failures, openFailures, recent } from './failures.ts'
+import { areMany, count, type FailureRule, type Failures, openFailures, recent } from './failures.ts'
 import { onAbort } from './on-abort.ts'
 
 export interface BreakerOptions {
@@ -45,8 +45,7 @@ export interface Pass {
 export class Breaker {
   readonly counts: (error: unknown) => boolean
   readonly #clock: Clock
-  readonly #leastCalls: number
-  readonly #ratio: number
+  readonly #rule: FailureRule
   readonly #windowMs: number
   #failures: Failures
   #snapshot: SnapshotFrom<typeof breakerMachine>
@@ -58,8 +57,7 @@ export class Breaker {
     const { restMs = 10_000, longestRestMs = 300_000, probeMs = 60_000 } = options
     this.counts = counts
     this.#clock = clock
-    this.#leastCalls = leastCalls
-    this.#ratio = ratio
+    this.#rule = { leastCalls, ratio }
     this.#windowMs = windowMs
     this.#failures = openFailures(windowMs)
     this.#snapshot = initialTransition(breakerMachine, { restMs, longestRestMs, probeMs })[0]
@@ -125,8 +123,7 @@ export class Breaker {
     if (verdict === 'void') return
     count(this.#failures, atMs, verdict === 'failed')
     if (verdict === 'succeeded') return
-    const { calls, failed } = recent(this.#failures, atMs)
-    if (calls >= this.#leastCalls && failed >= calls * this.#ratio) this.#move({ type: 'failures.many', atMs })
+    if (areMany(recent(this.#failures, atMs), this.#rule)) this.#move({ type: 'failures.many', atMs })
   }
 
   /** @returns whether the event led anywhere */

@@ -38,7 +38,7 @@ export interface Buckets<Name extends string> {
 
 /** What one call holds, in the order of the meters. */
 export interface Taken {
-  readonly amounts: readonly number[]
+  readonly amounts: number[]
   readonly slices: number[]
   state: 'held' | 'begun' | 'ended'
 }
@@ -67,11 +67,14 @@ export interface ToldLimit {
   readonly resetMs?: number
 }
 
-/** @throws RangeError for a limit that is none */
-export function openBuckets<Name extends string>(limits: Limits<Name>, nowMs: number): Buckets<Name> {
+/**
+ * @param slices of the log of each window: fewer are smaller and hold what was used for a little longer
+ * @throws RangeError for a limit that is none
+ */
+export function openBuckets<Name extends string>(limits: Limits<Name>, nowMs: number, slices?: number): Buckets<Name> {
   const meters: (Meter & { readonly name: Name })[] = []
-  for (const name in limits) meters.push({ name, ...openMeter(name, limits[name], nowMs) })
-  return { meters, closedUntilMs: -Infinity }
+  for (const name in limits) meters.push({ name, ...openMeter(name, limits[name], nowMs, slices) })
+  return { meters, closedUntilMs: -Number.MAX_VALUE }
 }
 
 export function take<Name extends string>(buckets: Buckets<Name>, nowMs: number, cost: Cost<Name>): Taking<Name> {
@@ -128,6 +131,22 @@ export function begin<Name extends string>({ meters }: Buckets<Name>, nowMs: num
     if (meter.stampedAtEnd) return
     advance(meter, nowMs)
     taken.slices[n] = stamp(meter, nowMs, amount)
+  })
+}
+
+/** Only this much of it is needed after all; the rest is given back. For what has not begun. */
+export function keep<Name extends string>(
+  { meters }: Buckets<Name>,
+  nowMs: number,
+  taken: Taken,
+  needed: Cost<Name>,
+): void {
+  if (taken.state !== 'held') return
+  each(meters, taken, (meter, amount, n) => {
+    const kept = Math.min(amount, Math.max(0, Math.ceil(needed[meter.name] ?? 0)))
+    advance(meter, nowMs)
+    giveBack(meter, amount - kept)
+    taken.amounts[n] = kept
   })
 }
 

@@ -5,6 +5,12 @@ export interface Failures {
   readonly slices: { number: number; calls: number; failed: number }[]
 }
 
+/** What of a window is too much. */
+export interface FailureRule {
+  readonly leastCalls: number
+  readonly ratio: number
+}
+
 const SLICES = 10
 
 export function openFailures(windowMs: number): Failures {
@@ -12,7 +18,7 @@ export function openFailures(windowMs: number): Failures {
   return { sliceMs: windowMs / SLICES, slices }
 }
 
-export function count({ sliceMs, slices }: Failures, nowMs: number, failed: boolean): void {
+export function count({ sliceMs, slices }: Failures, nowMs: number, failed: boolean, calls = 1): void {
   const number = Math.floor(nowMs / sliceMs)
   const slice = slices[number % SLICES]
   if (slice === undefined) return
@@ -20,8 +26,8 @@ export function count({ sliceMs, slices }: Failures, nowMs: number, failed: bool
     slice.number = number
     slice.calls = slice.failed = 0
   }
-  slice.calls += 1
-  if (failed) slice.failed += 1
+  slice.calls += calls
+  if (failed) slice.failed += calls
 }
 
 /** Of the last window, to a tenth of it. */
@@ -37,4 +43,11 @@ export function recent(
     failed += slice.failed
   }
   return { calls, failed }
+}
+
+export function areMany(
+  { calls, failed }: { readonly calls: number; readonly failed: number },
+  { leastCalls, ratio }: FailureRule,
+): boolean {
+  return calls >= leastCalls && failed >= calls * ratio
 }

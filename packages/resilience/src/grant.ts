@@ -1,6 +1,7 @@
 /** What one call holds of its limits. The first of `settle` and `release` counts; what comes later changes nothing. */
 import type { Clock } from '@troupe/core'
-import { type Buckets, begin, type Cost, release, settle, type Taken } from './buckets.ts'
+import { type Buckets, begin, type Cost, release, settle, type Taken, type Told } from './buckets.ts'
+import type { WaitOptions } from './waiting-line.ts'
 
 export interface Grant<Name extends string> {
   readonly waitedMs: number
@@ -10,6 +11,21 @@ export interface Grant<Name extends string> {
   settle(actual?: Cost<Name>): void
   /** The call never left. */
   release(): void
+}
+
+/** Whoever grants: the limits of this process (`limiter.ts`), or those of a whole cluster (`gate.ts`). */
+export interface Granting<Name extends string> {
+  readonly waiting: number
+  /** A grant, if there is one without waiting. */
+  tryTake(cost: Cost<Name>): Grant<Name> | undefined
+  /** @throws CostRefused, LimitReached, Busy, BreakerOpen, or the reason of the signal */
+  wait(cost: Cost<Name>, options?: WaitOptions): Promise<Grant<Name>>
+  /** What `work` has neither settled nor released counts in full when it ends. */
+  run<T>(cost: Cost<Name>, options: WaitOptions, work: (grant: Grant<Name>) => Promise<T>): Promise<T>
+  /** What the provider's headers say; see `readHeaders`. */
+  learn(told: Told): void
+  /** The provider has refused a call for its rate. */
+  drain(retryAfterMs?: number): void
 }
 
 /** Its limiter hears of each change: somebody may wait for it. */

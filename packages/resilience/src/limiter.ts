@@ -1,5 +1,5 @@
 /**
- * Waits for buckets: one queue before all limits of a provider, key and model.
+ * Waits for buckets: one queue before all limits of a provider, key and model, for the calls of this process.
  *
  * 1. Turns go as `lines.ts` says, and who has the turn is waited for: a large call is not starved by small ones.
  * 2. A wait that cannot end before its deadline is refused at once with what it would have taken; one that cannot end at all too.
@@ -22,9 +22,8 @@ import {
   type Told,
   take,
 } from './buckets.ts'
-import { Busy, LimitReached } from './errors.ts'
-import { type Grant, Held } from './grant.ts'
-import { Lines, type Place } from './lines.ts'
+import { type Grant, type Granting, Held } from './grant.ts'
+import { tooLate, WaitingLine, type WaitOptions } from './waiting-line.ts'
 
 export interface LimiterOptions<Name extends string> {
   readonly limits: Limits<Name>
@@ -33,40 +32,23 @@ export interface LimiterOptions<Name extends string> {
   readonly maxWaiting?: number
 }
 
-export interface WaitOptions {
-  /** Higher goes first. @defaultValue 0 */
-  readonly priority?: number | undefined
-  /** On `clock.monotonic()`. */
-  readonly deadlineMs?: number | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-interface Waiting<Name extends string> {
-  readonly cost: Cost<Name>
-  readonly sinceMs: number
-  readonly resolve: (grant: Grant<Name>) => void
-  readonly reject: (reason: unknown) => void
-  readonly options: WaitOptions
-  onAbort?: () => void
-  deadline?: Timer
-}
-
-export class Limiter<Name extends string> {
+export class Limiter<Name extends string> implements Granting<Name> {
   readonly #buckets: Buckets<Name>
   readonly #clock: Clock
-  readonly #maxWaiting: number
-  readonly #lines = new Lines<Waiting<Name>>()
+  readonly #line: WaitingLine<Name>
   #timer: Timer | undefined
 
   /** @throws RangeError for a limit that is none */
   constructor({ limits, clock, maxWaiting = 10_000 }: LimiterOptions<Name>) {
     this.#clock = clock
-    this.#maxWaiting = maxWaiting
     this.#buckets = openBuckets(limits, clock.monotonic())
+    const pump = () => this.#pump()
+    const blockedBy = (cost: Cost<Name>) => limitOf(this.check(cost))
+    this.#line = new WaitingLine({ clock, maxWaiting, pump, blockedBy })
   }
 
   get waiting(): number {
-    return this.#lines.size
+    return this.#line.size
   }
 
   /** What could be taken of each limit if its pace allowed it; below 0 when more was used than reserved. */
@@ -79,20 +61,17 @@ export class Limiter<Name extends string> {
     return look(this.#buckets, this.#clock.monotonic(), cost, this.#ahead(priority))
   }
 
-  /** A grant, if there is one without waiting. */
   tryTake(cost: Cost<Name>): Grant<Name> | undefined {
-    if (this.#lines.size > 0) return undefined
+    if (this.#line.size > 0) return undefined
     const taking = take(this.#buckets, this.#clock.monotonic(), cost)
     return taking.kind === 'taken' ? this.#grant(taking.taken, 0) : undefined
   }
 
-  /** @throws CostRefused, LimitReached, Busy, or the reason of the signal */
   async wait(cost: Cost<Name>, options: WaitOptions = {}): Promise<Grant<Name>> {
     options.signal?.throwIfAborted()
     return this.tryTake(cost) ?? this.#queue(cost, options)
   }
 
-  /** What `work` has neither settled nor released counts in full when it ends. */
   async run<T>(cost: Cost<Name>, options: WaitOptions, work: (grant: Grant<Name>) => Promise<T>): Promise<T> {
     options.signal?.throwIfAborted()
     const grant = this.tryTake(cost) ?? (await this.#queue(cost, options))
@@ -106,59 +85,38 @@ export class Limiter<Name extends string> {
     }
   }
 
-  /** What the provider's headers say; see `readHeaders`. */
   learn(told: Told): void {
     learn(this.#buckets, this.#clock.monotonic(), told)
     this.#pump()
   }
 
-  /** The provider has refused a call for its rate. */
   drain(retryAfterMs = 0): void {
     close(this.#buckets, this.#clock.monotonic(), retryAfterMs)
     this.#pump()
   }
 
   async #queue(cost: Cost<Name>, options: WaitOptions): Promise<Grant<Name>> {
-    const { priority = 0, deadlineMs, signal } = options
-    if (Number.isNaN(priority)) throw new RangeError('a priority is a number')
+    const { priority = 0, deadlineMs } = options
+    this.#line.checkRoom()
     const nowMs = this.#clock.monotonic()
-    const size = this.#lines.size
-    if (size >= this.#maxWaiting) throw new Busy(`${size} calls wait for these limits already`, { waiting: size })
     const outlook = look(this.#buckets, nowMs, cost, deadlineMs === undefined ? undefined : this.#ahead(priority))
     if (outlook.kind === 'never') throw outlook.error
     if (deadlineMs !== undefined) {
       const untilMs = outlook.kind === 'now' ? nowMs : outlook.untilMs
       if (deadlineMs <= nowMs || (untilMs > deadlineMs && untilMs < Infinity)) {
-        throw tooLate(outlook, deadlineMs - nowMs, untilMs - nowMs)
+        throw tooLate(limitOf(outlook), deadlineMs - nowMs, untilMs - nowMs)
       }
     }
-    return new Promise((resolve, reject) => {
-      const place = this.#lines.add({ cost, sinceMs: nowMs, resolve, reject, options }, priority)
-      const waiting = place.value
-      if (deadlineMs !== undefined) {
-        const late = () => {
-          // A turn that comes at the deadline itself is in time.
-          this.#pump()
-          if (place.waits) this.#end(place, tooLate(this.check(cost), deadlineMs - nowMs, undefined))
-        }
-        waiting.deadline = this.#clock.after(deadlineMs - nowMs, late, { keepAlive: true })
-      }
-      if (signal !== undefined) {
-        waiting.onAbort = () => this.#end(place, signal.reason)
-        signal.addEventListener('abort', waiting.onAbort)
-      }
-      if (this.#lines.next() === place) this.#pump()
-    })
+    return this.#line.join(cost, options)
   }
 
   /** Serves everybody whose turn has come, and sets the timer for the next one. */
   #pump(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    for (let place = this.#lines.next(); place !== undefined; place = this.#lines.next()) {
+    for (let place = this.#line.next(); place !== undefined; place = this.#line.next()) {
       const nowMs = this.#clock.monotonic()
-      const { cost, resolve, reject, sinceMs } = place.value
-      const taking = take(this.#buckets, nowMs, cost)
+      const taking = take(this.#buckets, nowMs, place.value.cost)
       if (taking.kind === 'later') {
         const run = () => this.#pump()
         if (taking.untilMs < Infinity) {
@@ -166,18 +124,11 @@ export class Limiter<Name extends string> {
         }
         return
       }
-      this.#lines.served(place)
-      forget(place.value)
-      if (taking.kind === 'taken') resolve(this.#grant(taking.taken, nowMs - sinceMs))
-      else reject(taking.error)
+      if (taking.kind === 'taken') {
+        const { taken } = taking
+        this.#line.serve(place, (waitedMs) => this.#grant(taken, waitedMs))
+      } else this.#line.fail(place, taking.error)
     }
-  }
-
-  #end(place: Place<Waiting<Name>>, reason: unknown): void {
-    this.#lines.leave(place)
-    forget(place.value)
-    place.value.reject(reason)
-    this.#pump()
   }
 
   #grant(taken: Taken, waitedMs: number): Grant<Name> {
@@ -185,30 +136,19 @@ export class Limiter<Name extends string> {
   }
 
   readonly #moved = (): void => {
-    if (this.#lines.size > 0) this.#pump()
+    if (this.#line.size > 0) this.#pump()
   }
 
   /** What those before a newcomer cost. */
   #ahead(priority: number): ReadonlyMap<Name, number> {
     const sums = new Map<Name, number>()
-    for (const { cost } of this.#lines.before(priority)) {
+    for (const { cost } of this.#line.before(priority)) {
       for (const { name } of this.#buckets.meters) sums.set(name, (sums.get(name) ?? 0) + (cost[name] ?? 0))
     }
     return sums
   }
 }
 
-function forget({ options: { signal }, onAbort, deadline }: Waiting<string>): void {
-  deadline?.cancel()
-  if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
-}
-
-function tooLate(outlook: Outlook<string>, leftMs: number, waitMs: number | undefined): LimitReached {
-  const limit = outlook.kind === 'later' ? outlook.limit : undefined
-  const what = limit === undefined ? 'these limits' : `limit '${limit}'`
-  const wait = waitMs === undefined ? '' : `, earliest in ${Math.ceil(waitMs)} ms`
-  return new LimitReached(`${what}: no room within the ${Math.max(0, Math.round(leftMs))} ms left${wait}`, {
-    ...(limit !== undefined && { limit }),
-    ...(waitMs !== undefined && { retryAfterMs: Math.ceil(waitMs) }),
-  })
+function limitOf<Name extends string>(outlook: Outlook<Name>): Name | undefined {
+  return outlook.kind === 'later' ? outlook.limit : undefined
 }

@@ -80,10 +80,15 @@ export class Lines<T> {
 
   /** Those that a newcomer of this priority would have before it. */
   *before(priority: number): Generator<T> {
-    for (const line of this.#lines) {
-      if (line.priority < priority) return
-      for (let place = line.first; place !== undefined; place = place.after) yield place.value
+    for (const place of this.places()) {
+      if (place.priority < priority) return
+      yield place.value
     }
+  }
+
+  /** Everybody, in the order of priorities. */
+  *places(): Generator<Place<T>> {
+    for (const line of this.#lines) for (let place = line.first; place !== undefined; place = place.after) yield place
   }
 
   #oldest(): Place<T> | undefined {

@@ -5,8 +5,8 @@
  * 1. Amounts are whole numbers: sums are exact, and an empty window is exactly 0.
  * 2. What is granted counts from then until `windowMs + lagMs` after it was stamped. So the amounts that a provider counts in
  *    any window of `windowMs` never pass the cap, if it counts each of them between grant and `lagMs` after the stamp.
- * 3. The log only errs to the safe side: calls of one slice count until the last of them leaves the window. A slice is 1/512
- *    of the window, so the log is bounded.
+ * 3. The log only errs to the safe side: calls of one slice count until the last of them leaves the window. A slice is a 512th
+ *    of the window unless said otherwise, so the log is bounded.
  * 4. The pace lets `burst` through at once and `cap` per window after that. While the window is full it saves up no more than one
  *    call: after a burst there is one pause, and then the full rate without waves. It is soft: tolerant of a microsecond.
  * 5. A cost above the burst waits for a full pace and leaves a debt; one above the cap is never granted.
@@ -62,7 +62,7 @@ const PACE_SLACK_MS = 0.001
 export const NO_SLICE = -1
 
 /** @throws RangeError for a limit that is none */
-export function openMeter(name: string, limit: Limit, nowMs: number): Meter {
+export function openMeter(name: string, limit: Limit, nowMs: number, slices = SLICES): Meter {
   const { cap, windowMs = 60_000, lagMs = windowMs / 100, counted = 'start' } = limit
   const burst = windowMs === 0 ? cap : Math.min(limit.burst ?? Math.max(1, Math.floor(cap / 6)), cap)
   if (!Number.isSafeInteger(cap) || cap < 0) throw new RangeError(`limit '${name}': cap ${cap} is no whole number`)
@@ -71,14 +71,15 @@ export function openMeter(name: string, limit: Limit, nowMs: number): Meter {
     throw new RangeError(`limit '${name}': window ${windowMs} ms with lag ${lagMs} ms`)
   }
   const spanMs = windowMs === 0 ? 0 : windowMs + lagMs
-  const ratePerMs = spanMs === 0 ? Infinity : cap / spanMs
+  // No Infinity, which JSON does not know: meters are kept in logs too.
+  const ratePerMs = spanMs === 0 ? Number.MAX_VALUE : cap / spanMs
   return {
     given: { cap, burst },
     cap,
     burst,
     ratePerMs,
     spanMs,
-    sliceMs: spanMs / SLICES,
+    sliceMs: spanMs / slices,
     stampedAtEnd: counted === 'end' || windowMs === 0,
     open: 0,
     used: 0,

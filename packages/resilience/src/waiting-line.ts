@@ -1,0 +1,138 @@
+/**
+ * Calls that wait for a grant, whoever gives it: turns as `lines.ts` says, with deadlines and aborts.
+ *
+ * 1. A wait ends once: by its grant, its deadline, its signal or a refusal, and leaves no timer and no listener.
+ * 2. A turn that comes at the deadline itself is in time: whoever grants is asked once more before a wait is late.
+ */
+import type { Cause, Clock, Timer } from '@troupe/core'
+import type { Cost } from './buckets.ts'
+import { Busy, LimitReached } from './errors.ts'
+import type { Grant } from './grant.ts'
+import { Lines, type Place } from './lines.ts'
+
+export interface WaitOptions {
+  /** Higher goes first. @defaultValue 0 */
+  readonly priority?: number | undefined
+  /** On `clock.monotonic()`. */
+  readonly deadlineMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** What the call is a part of, for the causal log, where granting is recorded. */
+  readonly cause?: Cause | undefined
+}
+
+export interface Waiting<Name extends string> {
+  readonly cost: Cost<Name>
+  readonly sinceMs: number
+  readonly options: WaitOptions
+}
+
+interface Waiter<Name extends string> extends Waiting<Name> {
+  readonly resolve: (grant: Grant<Name>) => void
+  readonly reject: (reason: unknown) => void
+  onAbort?: () => void
+  deadline?: Timer
+}
+
+export type Waits<Name extends string> = Place<Waiter<Name>>
+
+export interface WaitingLineOptions<Name extends string> {
+  readonly clock: Clock
+  readonly maxWaiting: number
+  /** Somebody may have their turn now. */
+  readonly pump: () => void
+  /** The limit that a late wait waited for, where that is known. */
+  readonly blockedBy: (cost: Cost<Name>) => Name | undefined
+}
+
+export class WaitingLine<Name extends string> {
+  readonly #o: WaitingLineOptions<Name>
+  readonly #lines = new Lines<Waiter<Name>>()
+
+  constructor(options: WaitingLineOptions<Name>) {
+    this.#o = options
+  }
+
+  get size(): number {
+    return this.#lines.size
+  }
+
+  /** @throws Busy */
+  checkRoom(): void {
+    const { size } = this.#lines
+    if (size >= this.#o.maxWaiting) throw new Busy(`${size} calls wait for these limits already`, { waiting: size })
+  }
+
+  /** @throws the refusal that ends the wait, or the reason of its signal */
+  join(cost: Cost<Name>, options: WaitOptions): Promise<Grant<Name>> {
+    const { priority = 0, deadlineMs, signal } = options
+    if (Number.isNaN(priority)) throw new RangeError('a priority is a number')
+    const { clock, pump, blockedBy } = this.#o
+    const sinceMs = clock.monotonic()
+    return new Promise((resolve, reject) => {
+      const place = this.#lines.add({ cost, sinceMs, resolve, reject, options }, priority)
+      const waiter = place.value
+      if (deadlineMs !== undefined) {
+        const late = () => {
+          pump()
+          if (place.waits) this.refuse(place, tooLate(blockedBy(cost), deadlineMs - sinceMs, undefined))
+        }
+        waiter.deadline = clock.after(deadlineMs - sinceMs, late, { keepAlive: true })
+      }
+      if (signal !== undefined) {
+        waiter.onAbort = () => this.refuse(place, signal.reason)
+        signal.addEventListener('abort', waiter.onAbort)
+      }
+      if (this.#lines.next() === place) pump()
+    })
+  }
+
+  /** Whose turn it is. */
+  next(): Waits<Name> | undefined {
+    return this.#lines.next()
+  }
+
+  serve(place: Waits<Name>, grant: (waitedMs: number) => Grant<Name>): void {
+    this.#lines.served(place)
+    forget(place.value)
+    place.value.resolve(grant(this.#o.clock.monotonic() - place.value.sinceMs))
+  }
+
+  /** It had its turn, and no grant will come of it. */
+  fail(place: Waits<Name>, reason: unknown): void {
+    this.#lines.served(place)
+    forget(place.value)
+    place.value.reject(reason)
+  }
+
+  /** Leaves the line; the next one may have its turn now. */
+  refuse(place: Waits<Name>, reason: unknown): void {
+    this.#lines.leave(place)
+    forget(place.value)
+    place.value.reject(reason)
+    this.#o.pump()
+  }
+
+  /** Those that a newcomer of this priority would have before it. */
+  before(priority: number): Iterable<Waiting<Name>> {
+    return this.#lines.before(priority)
+  }
+
+  /** All places, in the order of priorities. */
+  get places(): readonly Waits<Name>[] {
+    return [...this.#lines.places()]
+  }
+}
+
+function forget({ options: { signal }, onAbort, deadline }: Waiter<string>): void {
+  deadline?.cancel()
+  if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
+}
+
+export function tooLate(limit: string | undefined, leftMs: number, waitMs: number | undefined): LimitReached {
+  const what = limit === undefined ? 'these limits' : `limit '${limit}'`
+  const wait = waitMs === undefined ? '' : `, earliest in ${Math.ceil(waitMs)} ms`
+  return new LimitReached(`${what}: no room within the ${Math.max(0, Math.round(leftMs))} ms left${wait}`, {
+    ...(limit !== undefined && { limit }),
+    ...(waitMs !== undefined && { retryAfterMs: Math.ceil(waitMs) }),
+  })
+}
