@@ -84,21 +84,7 @@ export class Breaker {
     signal?: AbortSignal,
     counts: (error: unknown) => boolean = this.counts,
   ): Promise<T> {
-    const pass = this.admit()
-    const failed = (error: unknown) => pass.end(counts(error) ? 'failed' : 'void')
-    const listening = onAbort(signal, () =>
-      signal?.reason instanceof Timeout ? failed(signal.reason) : pass.end('void'),
-    )
-    try {
-      const value = await work()
-      pass.end('succeeded')
-      return value
-    } catch (error) {
-      failed(error)
-      throw error
-    } finally {
-      listening()
-    }
+    return judged(this.admit(), work, signal, counts)
   }
 
   #pass(probe: boolean): Pass {
@@ -134,6 +120,29 @@ export class Breaker {
     if (after.value === before.value && after.context === before.context) return false
     this.#era += 1
     return true
+  }
+}
+
+/** Ends a pass as its work ends, or as its signal says before that. */
+export async function judged<T>(
+  pass: Pass,
+  work: () => Promise<T>,
+  signal: AbortSignal | undefined,
+  counts: (error: unknown) => boolean,
+): Promise<T> {
+  const failed = (error: unknown) => pass.end(counts(error) ? 'failed' : 'void')
+  const listening = onAbort(signal, () =>
+    signal?.reason instanceof Timeout ? failed(signal.reason) : pass.end('void'),
+  )
+  try {
+    const value = await work()
+    pass.end('succeeded')
+    return value
+  } catch (error) {
+    failed(error)
+    throw error
+  } finally {
+    listening()
   }
 }
 

@@ -56,15 +56,15 @@ export type Taking<Name extends string> =
 /** What a provider said, by limit. */
 export interface Told {
   /** Asked for a pause of everything. */
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
   readonly limits: { readonly [name: string]: ToldLimit }
 }
 
 export interface ToldLimit {
-  readonly cap?: number
-  readonly remaining?: number
+  readonly cap?: number | undefined
+  readonly remaining?: number | undefined
   /** From now. */
-  readonly resetMs?: number
+  readonly resetMs?: number | undefined
 }
 
 /**

@@ -35,7 +35,7 @@ export interface LimiterOptions<Name extends string> {
 export class Limiter<Name extends string> implements Granting<Name> {
   readonly #buckets: Buckets<Name>
   readonly #clock: Clock
-  readonly #line: WaitingLine<Name>
+  readonly #line: WaitingLine<Name, Grant<Name>>
   #timer: Timer | undefined
 
   /** @throws RangeError for a limit that is none */
@@ -124,10 +124,8 @@ export class Limiter<Name extends string> implements Granting<Name> {
         }
         return
       }
-      if (taking.kind === 'taken') {
-        const { taken } = taking
-        this.#line.serve(place, (waitedMs) => this.#grant(taken, waitedMs))
-      } else this.#line.fail(place, taking.error)
+      if (taking.kind === 'never') this.#line.fail(place, taking.error)
+      else this.#line.serve(place, this.#grant(taking.taken, nowMs - place.value.sinceMs))
     }
   }
 

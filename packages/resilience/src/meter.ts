@@ -17,13 +17,13 @@ export interface Limit {
   /** Whole number: requests, tokens, nano-dollars per window; calls at a time without a window. */
   readonly cap: number
   /** 0: no window; what is taken comes back when it is settled, as with concurrency. @defaultValue 60_000 */
-  readonly windowMs?: number
+  readonly windowMs?: number | undefined
   /** The most that may leave at once after idling; a single larger cost may leave alone. @defaultValue a sixth of the cap */
-  readonly burst?: number
+  readonly burst?: number | undefined
   /** How long after the stamp the provider may count: the way there. @defaultValue a hundredth of the window */
-  readonly lagMs?: number
+  readonly lagMs?: number | undefined
   /** What is stamped: the moment the call leaves, or its end, when the provider counts then. @defaultValue 'start' */
-  readonly counted?: 'start' | 'end'
+  readonly counted?: 'start' | 'end' | undefined
 }
 
 interface Slice {

@@ -15,8 +15,10 @@ import {
   type Effect,
   type EffectClass,
   type EffectContext,
+  type EffectRuntime,
   type Entropy,
   effect,
+  LogicRefused,
   realClock,
   TroupeError,
 } from '@troupe/core'
@@ -25,7 +27,8 @@ import type { Cost, Limits } from './buckets.ts'
 import { Bulkhead, type BulkheadOptions } from './bulkhead.ts'
 import { retryAfterOf } from './errors.ts'
 import { type Branch, fallback } from './fallback.ts'
-import type { Grant } from './grant.ts'
+import { Gate } from './gate.ts'
+import type { Grant, Granting } from './grant.ts'
 import { Limiter } from './limiter.ts'
 import { type Protection, protectionOf, within } from './protection.ts'
 import { mayBeApplied, type RetryDecision, type RetryOptions, retry } from './retry.ts'
@@ -35,7 +38,8 @@ export interface ProtectOptions<I, O, Name extends string> {
   /** @defaultValue that of the effect with `.protected` */
   readonly name?: string
   readonly limits?: {
-    readonly by: Limiter<Name> | Limits<Name>
+    /** Those of this process, or of the whole cluster. */
+    readonly by: Limiter<Name> | Gate<Name> | Limits<Name>
     /** At most: what is held back before the call. */
     readonly cost: (input: I) => Cost<NoInfer<Name>>
     /** What the answer says was used. */
@@ -56,7 +60,7 @@ export interface ProtectOptions<I, O, Name extends string> {
 interface Parts<Name extends string> {
   readonly clock: Clock
   readonly entropy: Entropy
-  readonly limiter: Limiter<Name> | undefined
+  readonly limiter: Granting<Name> | undefined
   readonly breaker: Breaker | undefined
   readonly bulkhead: Bulkhead | undefined
 }
@@ -79,7 +83,7 @@ export function protect<I, O, Name extends string = string>(
   // Not by name: two systems of one process must not share what they learn of time.
   const made = new WeakMap<object, Parts<Name>>()
   const partsOf = (of: object, context: EffectContext): Parts<Name> => {
-    const parts = made.get(of) ?? makeParts(options, context)
+    const parts = made.get(of) ?? makeParts(name, options, context)
     made.set(of, parts)
     return parts
   }
@@ -110,7 +114,7 @@ export function protect<I, O, Name extends string = string>(
       bulkhead === undefined ? work(signal, grant) : bulkhead.run(() => work(signal, grant), signal)
     const limited = (signal: AbortSignal, untilMs: number) => {
       if (limiter === undefined || limits === undefined) return placed(signal)
-      const waiting = { signal, deadlineMs: untilMs, priority: limits.priority?.(input) }
+      const waiting = { signal, deadlineMs: untilMs, priority: limits.priority?.(input), cause: context.cause }
       return limiter.run(limits.cost(input), waiting, async (grant) => {
         if (grant.waitedMs > 0) note.waitedMs = grant.waitedMs
         try {
@@ -197,6 +201,7 @@ export function protect<I, O, Name extends string = string>(
 }
 
 function makeParts<I, O, Name extends string>(
+  name: string,
   { limits, breaker, concurrency, ...given }: ProtectOptions<I, O, Name>,
   { runtime }: EffectContext,
 ): Parts<Name> {
@@ -205,10 +210,23 @@ function makeParts<I, O, Name extends string>(
   return {
     clock,
     entropy,
-    limiter: limits && (limits.by instanceof Limiter ? limits.by : new Limiter({ limits: limits.by, clock })),
+    limiter: limits && grantingOf(name, limits.by, clock, runtime),
     breaker: breaker && (breaker instanceof Breaker ? breaker : new Breaker(clock, breaker)),
     bulkhead: concurrency === undefined || concurrency instanceof Bulkhead ? concurrency : bulkheadOf(concurrency),
   }
+}
+
+/** @throws LogicRefused */
+function grantingOf<Name extends string>(
+  name: string,
+  by: Limiter<Name> | Gate<Name> | Limits<Name>,
+  clock: Clock,
+  runtime: EffectRuntime | undefined,
+): Granting<Name> {
+  if (by instanceof Limiter) return by
+  if (!(by instanceof Gate)) return new Limiter({ limits: by, clock })
+  if (runtime !== undefined) return by.in(runtime)
+  throw new LogicRefused(`'${name}' goes through gate '${by.name}', which it can inside a Troupe system only`)
 }
 
 function bulkheadOf(concurrency: BulkheadOptions | number): Bulkhead {

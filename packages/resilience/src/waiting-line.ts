@@ -7,7 +7,6 @@
 import type { Cause, Clock, Timer } from '@troupe/core'
 import type { Cost } from './buckets.ts'
 import { Busy, LimitReached } from './errors.ts'
-import type { Grant } from './grant.ts'
 import { Lines, type Place } from './lines.ts'
 
 export interface WaitOptions {
@@ -26,14 +25,14 @@ export interface Waiting<Name extends string> {
   readonly options: WaitOptions
 }
 
-interface Waiter<Name extends string> extends Waiting<Name> {
-  readonly resolve: (grant: Grant<Name>) => void
+interface Waiter<Name extends string, G> extends Waiting<Name> {
+  readonly resolve: (grant: G) => void
   readonly reject: (reason: unknown) => void
   onAbort?: () => void
   deadline?: Timer
 }
 
-export type Waits<Name extends string> = Place<Waiter<Name>>
+export type Waits<Name extends string, G> = Place<Waiter<Name, G>>
 
 export interface WaitingLineOptions<Name extends string> {
   readonly clock: Clock
@@ -44,9 +43,10 @@ export interface WaitingLineOptions<Name extends string> {
   readonly blockedBy: (cost: Cost<Name>) => Name | undefined
 }
 
-export class WaitingLine<Name extends string> {
+/** `G`: what those who wait are given. */
+export class WaitingLine<Name extends string, G> {
   readonly #o: WaitingLineOptions<Name>
-  readonly #lines = new Lines<Waiter<Name>>()
+  readonly #lines = new Lines<Waiter<Name, G>>()
 
   constructor(options: WaitingLineOptions<Name>) {
     this.#o = options
@@ -63,7 +63,7 @@ export class WaitingLine<Name extends string> {
   }
 
   /** @throws the refusal that ends the wait, or the reason of its signal */
-  join(cost: Cost<Name>, options: WaitOptions): Promise<Grant<Name>> {
+  join(cost: Cost<Name>, options: WaitOptions): Promise<G> {
     const { priority = 0, deadlineMs, signal } = options
     if (Number.isNaN(priority)) throw new RangeError('a priority is a number')
     const { clock, pump, blockedBy } = this.#o
@@ -87,43 +87,53 @@ export class WaitingLine<Name extends string> {
   }
 
   /** Whose turn it is. */
-  next(): Waits<Name> | undefined {
+  next(): Waits<Name, G> | undefined {
     return this.#lines.next()
   }
 
-  serve(place: Waits<Name>, grant: (waitedMs: number) => Grant<Name>): void {
+  serve(place: Waits<Name, G>, grant: G): void {
     this.#lines.served(place)
     forget(place.value)
-    place.value.resolve(grant(this.#o.clock.monotonic() - place.value.sinceMs))
+    place.value.resolve(grant)
   }
 
   /** It had its turn, and no grant will come of it. */
-  fail(place: Waits<Name>, reason: unknown): void {
+  fail(place: Waits<Name, G>, reason: unknown): void {
     this.#lines.served(place)
     forget(place.value)
     place.value.reject(reason)
   }
 
   /** Leaves the line; the next one may have its turn now. */
-  refuse(place: Waits<Name>, reason: unknown): void {
+  refuse(place: Waits<Name, G>, reason: unknown): void {
     this.#lines.leave(place)
     forget(place.value)
     place.value.reject(reason)
     this.#o.pump()
   }
 
+  /** All for which there is a reason leave. Nobody is served by that. */
+  refuseAll(reasonFor: (waiting: Waiting<Name>) => unknown): void {
+    for (const place of [...this.#lines.places()]) {
+      const reason = reasonFor(place.value)
+      if (reason === undefined) continue
+      this.#lines.leave(place)
+      forget(place.value)
+      place.value.reject(reason)
+    }
+  }
+
   /** Those that a newcomer of this priority would have before it. */
   before(priority: number): Iterable<Waiting<Name>> {
     return this.#lines.before(priority)
   }
-
-  /** All places, in the order of priorities. */
-  get places(): readonly Waits<Name>[] {
-    return [...this.#lines.places()]
-  }
 }
 
-function forget({ options: { signal }, onAbort, deadline }: Waiter<string>): void {
+function forget({
+  options: { signal },
+  onAbort,
+  deadline,
+}: Pick<Waiter<string, unknown>, 'options' | 'onAbort' | 'deadline'>): void {
   deadline?.cancel()
   if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
 }
