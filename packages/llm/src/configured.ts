@@ -4,6 +4,7 @@
  * 1. A model that may cost money always has a budget and a known price.
  * 2. `describe` shows provider, model, price and limit, and never a key.
  */
+import { createHash } from 'node:crypto'
 import { type Budget, dollars, openBudget, type Price, priceOf } from './budget.ts'
 import type { ModelLimits } from './limited.ts'
 import type { Model } from './model.ts'
@@ -34,7 +35,9 @@ export type ModelConfig =
 
 export interface ConfiguredModel {
   readonly model: Model
-  /** For `limited`, which needs a clock. */
+  /** What the provider counts together: itself, key and model, with a hash in the place of the key. */
+  readonly account: string
+  /** For `limited`. */
   readonly limits?: ModelLimits
   /** Absent for the stand-in, which costs nothing. */
   readonly budget?: Budget
@@ -47,7 +50,11 @@ export function modelFrom(config: ModelConfig): ConfiguredModel {
   if (config.kind === 'stand-in') {
     const { baseUrl } = config
     const model = baseUrl === undefined ? standInModel() : openAiCompatible({ baseUrl, model: STAND_IN_NAME })
-    return { model, describe: (calls) => `model ${model.name} (${STAND_IN_NOTE})${about(calls)}, free` }
+    return {
+      model,
+      account: accountOf(model),
+      describe: (calls) => `model ${model.name} (${STAND_IN_NOTE})${about(calls)}, free`,
+    }
   }
   const { baseUrl, apiKey, model: name, budgetUsd, limits, priceIn, priceOut, prices } = config
   const price = priceOf(name, { in: priceIn, out: priceOut }, prices)
@@ -55,12 +62,19 @@ export function modelFrom(config: ModelConfig): ConfiguredModel {
   const model = openAiCompatible({ baseUrl, model: name, ...(apiKey !== undefined && { apiKey }) })
   return {
     model,
+    account: accountOf(model, apiKey),
     budget,
     ...(limits && { limits }),
     describe: (calls) =>
       `model ${name} at ${model.provider}${about(calls)}, ${price.inPerMillion}/${price.outPerMillion} USD per ` +
       `million tokens in/out, hard stop at ${dollars(budget.limitNanoUsd)}${limits ? describeLimits(limits) : ''}`,
   }
+}
+
+/** A key has far too many bits to be guessed from 48 of its hash. */
+function accountOf({ provider, name }: Model, apiKey = ''): string {
+  const key = createHash('sha256').update(apiKey).digest('hex').slice(0, 12)
+  return `${provider}/${name}/${apiKey === '' ? 'no-key' : key}`
 }
 
 function describeLimits({ requestsPerMinute, tokensPerMinute }: ModelLimits): string {

@@ -9,6 +9,7 @@ test('exports exactly this', () => {
     'STAND_IN_NOTE',
     'limited',
     'modelFrom',
+    'modelGate',
     'openAiCompatible',
     'openBudget',
     'predict',

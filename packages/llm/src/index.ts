@@ -1,7 +1,7 @@
 export { type Budget, openBudget, type Price, priceOf } from './budget.ts'
 export { type ConfiguredModel, type ModelConfig, modelFrom } from './configured.ts'
 export { Ledger, type LedgerEntry, type Totals } from './ledger.ts'
-export { limited, type ModelLimits } from './limited.ts'
+export { limited, type ModelLimitName, type ModelLimits, modelGate } from './limited.ts'
 export {
   type AnswerFormat,
   type ChatMessage,

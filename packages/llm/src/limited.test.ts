@@ -1,6 +1,8 @@
+import { createSystem } from '@troupe/core'
 import { manualClock } from '@troupe/core/testing'
+import { gates } from '@troupe/resilience'
 import { expect, test } from 'vitest'
-import { limited } from './limited.ts'
+import { limited, modelGate } from './limited.ts'
 import { type Model, ModelError, type ModelRequest } from './model.ts'
 
 const request: ModelRequest = { messages: [{ role: 'user', content: 'x'.repeat(68) }], maxTokens: 100 }
@@ -162,4 +164,28 @@ test('a call that no limit could ever let through is refused at once, with what 
     message: expect.stringContaining('raise the limit'),
   })
   expect(model.times).toEqual([])
+})
+
+test('a gate limits the calls of all who go through it, and leaves alone what fails too often', async () => {
+  await using system = await createSystem({ actors: [gates] })
+  const { clock } = system.runtime
+  const breaker = { leastCalls: 3, restMs: 60_000 }
+  const account = modelGate('p/m/no-key', { requestsPerMinute: 1_000 }, breaker)
+  const down = async (): Promise<{ readonly usage: typeof USED }> => {
+    throw new ModelError('ServerFailed', 'down')
+  }
+  const model = modelAt(clock.monotonic, down)
+  const calls = [1, 2, 3].map(() => limited(model, account.in(system.runtime), clock))
+  const { signal } = new AbortController()
+  for (const call of calls)
+    await expect(call.complete(request, { signal })).rejects.toMatchObject({ code: 'ServerFailed' })
+  const state = () => system.get(gates, account.name).ask({ type: 'state' })
+  await expect.poll(async () => (await state()).breaker, { timeout: 10_000 }).toBe('open')
+  expect((await state()).rooms['requests']).toBe(997)
+  await expect(calls[0]?.complete(request, { signal })).rejects.toMatchObject({
+    code: 'BreakerOpen',
+    applied: 'no',
+    fields: { retryAfterMs: expect.any(Number) },
+  })
+  expect(model.times).toHaveLength(3)
 })

@@ -157,6 +157,7 @@ export const lm15Codes: Readonly<Record<ModelErrorCode, string>> = {
   PriceUnknown: 'not_configured',
   RateLimited: 'rate_limit',
   Busy: 'rate_limit',
+  BreakerOpen: 'rate_limit',
   ContextTooLong: 'context_length',
   UnknownModel: 'unsupported_model',
   InvalidRequest: 'invalid_request',

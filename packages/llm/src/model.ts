@@ -65,6 +65,8 @@ const codes = {
   RateLimited: { retryable: true, applied: 'no' },
   /** Our own queue is full. */
   Busy: { retryable: true, applied: 'no' },
+  /** It has failed too often of late, and is left alone for a while. */
+  BreakerOpen: { retryable: true, applied: 'no' },
   ContextTooLong: { retryable: false, applied: 'no' },
   UnknownModel: { retryable: false, applied: 'no' },
   InvalidRequest: { retryable: false, applied: 'no' },

@@ -6,7 +6,7 @@
  */
 import { createSystem, type System } from '@troupe/core'
 import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
-import { type ConfiguredModel, limited, type ModelService, serveModels } from '@troupe/llm'
+import { type ConfiguredModel, limited, type ModelService, modelGate, serveModels } from '@troupe/llm'
 import { NodeProcess } from './node-process.ts'
 
 export interface ClusterOptions {
@@ -45,10 +45,11 @@ export class DemoCluster {
       const client = await createSystem({ backend, node: 'launcher' })
       const { bus } = client.connection
       const { clock } = client.runtime
+      const limits = model.limits && modelGate(model.account, model.limits).in(client.runtime)
       const models = serveModels({
         bus,
         namespace,
-        model: model.limits === undefined ? model.model : limited(model.model, model.limits, clock),
+        model: limits === undefined ? model.model : limited(model.model, limits, clock),
         clock,
         ...(model.budget && { budget: model.budget }),
       })
