@@ -29,6 +29,8 @@ export interface Budget {
 export const DEFAULT_MAX_TOKENS = 4096
 /** Chat templates add tokens around each message and one start of the answer; no known one adds more. */
 const TEMPLATE_TOKENS = 16
+/** What a provider says to the model about tools as such; Anthropic's documentation names up to 346. */
+const TOOLS_TOKENS = 1024
 
 const nano = (usd: number): number => Math.ceil(usd * 1e9)
 export const usdOf = (nanoUsd: number): number => nanoUsd / 1e9
@@ -63,9 +65,14 @@ export function bounded(request: ModelRequest): ModelRequest & { readonly maxTok
   return { ...request, maxTokens: request.maxTokens ?? DEFAULT_MAX_TOKENS }
 }
 
-export function upperPromptTokens({ messages, format }: ModelRequest): number {
+export function upperPromptTokens({ messages, format, tools }: ModelRequest): number {
   let promptTokens = TEMPLATE_TOKENS
-  for (const { content } of messages) promptTokens += Buffer.byteLength(content) + TEMPLATE_TOKENS
+  for (const message of messages) {
+    promptTokens += Buffer.byteLength(message.content) + TEMPLATE_TOKENS
+    const calls = message.role === 'assistant' ? message.toolCalls : undefined
+    if (calls !== undefined) promptTokens += Buffer.byteLength(JSON.stringify(calls))
+  }
+  if (tools !== undefined) promptTokens += Buffer.byteLength(JSON.stringify(tools)) + TOOLS_TOKENS
   if (format?.kind === 'json-schema') promptTokens += Buffer.byteLength(JSON.stringify(format.schema))
   return promptTokens
 }

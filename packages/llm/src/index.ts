@@ -14,6 +14,9 @@ export {
   type ModelErrorCode,
   type ModelErrorFields,
   type ModelRequest,
+  type ToolCall,
+  type ToolChoice,
+  type ToolSpec,
   type Usage,
 } from './model.ts'
 export { STAND_IN_NAME, STAND_IN_NOTE, standInAnswer } from './nearest-neighbour.ts'

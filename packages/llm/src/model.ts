@@ -3,15 +3,36 @@
  *
  * 1. `complete` makes at most one provider call: whoever calls it owns retries.
  * 2. It settles soon after `signal` aborts, with the signal's reason when that is a `ModelError`.
- * 3. It rejects with `ModelError` only. `applied: 'unknown'` means: the provider may have done, and billed, the work.
+ * 3. It rejects with `ModelError` only, or with what a listener of its options threw, which ends the call. `applied: 'unknown'`
+ *    means: the provider may have done, and billed, the work.
  * 4. No key and no header of a request is ever part of an error.
+ * 5. The texts that `onText` hears are, joined, the text of the answer. A stream that breaks off is an error of this call, with
+ *    `streamedChars` heard until then; nothing takes them back, and nothing here asks again.
+ * 6. A tool call in an answer is whole: one that was cut off, or whose input is no JSON object, is never given.
  */
 import { type Applied, type Details, TroupeError } from '@troupe/core'
 
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant'
-  readonly content: string
+/** What a model asks to have done. The id is the provider's, and names the call in the message with its result. */
+export interface ToolCall {
+  readonly id: string
+  readonly name: string
+  /** JSON, not checked against the tool's schema. */
+  readonly input: unknown
 }
+
+export interface ToolSpec {
+  readonly name: string
+  readonly description?: string
+  /** JSON Schema of the input, an object. */
+  readonly schema: unknown
+}
+
+export type ToolChoice = 'auto' | 'required' | 'none' | { readonly name: string }
+
+export type ChatMessage =
+  | { readonly role: 'system' | 'user'; readonly content: string }
+  | { readonly role: 'assistant'; readonly content: string; readonly toolCalls?: readonly ToolCall[] }
+  | { readonly role: 'tool'; readonly toolCallId: string; readonly content: string }
 
 export type AnswerFormat =
   | { readonly kind: 'json' }
@@ -25,18 +46,26 @@ export interface ModelRequest {
   readonly seed?: number
   readonly stop?: readonly string[]
   readonly format?: AnswerFormat
+  readonly tools?: readonly ToolSpec[]
+  /** @defaultValue 'auto' when there are tools */
+  readonly toolChoice?: ToolChoice
 }
 
 export interface Usage {
+  /** Cached ones included. */
   readonly promptTokens: number
   readonly completionTokens: number
+  /** Of the prompt, read from the provider's cache. */
+  readonly cachedTokens?: number
 }
 
-export type FinishReason = 'stop' | 'length' | 'content_filter'
+export type FinishReason = 'stop' | 'length' | 'content_filter' | 'tool_calls'
 
 export interface ModelAnswer {
   readonly text: string
   readonly finishReason: FinishReason
+  /** Absent or at least one. */
+  readonly toolCalls?: readonly ToolCall[]
   /** Absent when the provider did not report it: unknown is not zero. */
   readonly usage?: Usage
   /** What the provider itself says the call cost. */
@@ -47,6 +76,8 @@ export interface CompleteOptions {
   readonly signal: AbortSignal
   /** Hears the headers of the provider's answer, also of a refusal: they tell its limits. */
   readonly onHeaders?: ((headers: { get(name: string): string | null }) => void) | undefined
+  /** Its presence asks for a stream: it hears the text as it comes. The whole answer still comes at the end. */
+  readonly onText?: ((delta: string) => void) | undefined
 }
 
 export interface Model {
@@ -78,6 +109,8 @@ const codes = {
   Unreachable: { retryable: true, applied: 'unknown' },
   MalformedAnswer: { retryable: true, applied: 'unknown' },
   AnswerTooLarge: { retryable: false, applied: 'unknown' },
+  /** A whole answer that does not fit the signature, after all that was done about it: another time would do it all again. */
+  ResultRefused: { retryable: false, applied: 'unknown' },
 } as const satisfies Record<string, { retryable: boolean; applied: Applied }>
 
 export type ModelErrorCode = keyof typeof codes
@@ -88,6 +121,8 @@ export interface ModelErrorFields {
   readonly status?: number
   readonly provider?: string
   readonly requestId?: string
+  /** Characters of a broken stream that `onText` has heard. */
+  readonly streamedChars?: number
 }
 
 export class ModelError extends TroupeError {

@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { z } from 'zod'
 import type { Model } from './model.ts'
 import { STAND_IN_NAME, STAND_IN_NOTE, standInAnswer } from './nearest-neighbour.ts'
+import { parseJson } from './parse-json.ts'
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -39,7 +40,15 @@ const Body = z.object({
 
 /** The same answerer without HTTP. */
 export function standInModel(): Model {
-  return { name: STAND_IN_NAME, provider: 'stand-in', complete: async (request) => standInAnswer(request) }
+  return {
+    name: STAND_IN_NAME,
+    provider: 'stand-in',
+    complete: async (request, { onText }) => {
+      const answer = standInAnswer(request)
+      if (answer.text !== '') onText?.(answer.text)
+      return answer
+    },
+  }
 }
 
 export interface StandIn {
@@ -123,14 +132,6 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
     chunks.push(bytes)
   }
   return Buffer.concat(chunks).toString('utf8')
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function refuse(response: ServerResponse, status: number, message: string, code = 'invalid_request'): void {
