@@ -1,6 +1,6 @@
-import { type BusMessage, packWire, unpackWire } from '@troupe/core'
+import { type BusMessage, packWire } from '@troupe/core'
 import { describe, expect, test } from 'vitest'
-import { decodeCall, decodeCancel, finalFrames, replyOf } from './frames.ts'
+import { decodeCall, decodeCancel, finalFrame, replyOf } from './frames.ts'
 
 const subject = 'tr.t.llm.complete'
 const req = { model: 'm', messages: [{ role: 'user', parts: [{ type: 'text', text: 'q' }] }] }
@@ -61,13 +61,9 @@ describe('a call', () => {
     expect(decodeCall(message).id).toBe('job-1')
     const reply = replyOf(message)
     if (reply === undefined) throw new Error('no reply')
-    const [frame] = finalFrames(
-      decodeCall(message),
-      'm',
-      { kind: 'ok', answer: { text: 'a', finishReason: 'stop' } },
-      reply,
-    )
-    expect(JSON.parse(Buffer.from(frame ?? []).toString())).toMatchObject({ t: 'ok', res: { id: 'job-1', model: 'm' } })
+    const outcome = { kind: 'ok', answer: { text: 'a', finishReason: 'stop' } } as const
+    const frame = finalFrame(decodeCall(message).id, undefined, 'm', outcome, reply)
+    expect(JSON.parse(Buffer.from(frame).toString())).toMatchObject({ t: 'ok', res: { id: 'job-1', model: 'm' } })
   })
 })
 
@@ -75,15 +71,4 @@ test('a cancel names ids, a job, or both', () => {
   expect(decodeCancel(packed({ v: 1, ids: ['a'] }))).toEqual({ ids: ['a'] })
   expect(decodeCancel(packed({ v: 1, job: 'j' }))).toEqual({ ids: [], job: 'j' })
   expect(() => decodeCancel(packed({ v: 1, ids: 'a' }))).toThrow(/not a model call/)
-})
-
-test('a stream is its events, then the answer', () => {
-  const outcome = { kind: 'ok', answer: { text: 'a', finishReason: 'stop' } } as const
-  const frames = finalFrames({ id: 'i', stream: true }, 'm', outcome, { subject: '_INBOX.x', asJson: false })
-  expect(frames.map((frame) => unpackWire(frame))).toMatchObject([
-    { t: 'ev', e: { type: 'start' } },
-    { t: 'ev', e: { type: 'delta', delta: { text: 'a' } } },
-    { t: 'ev', e: { type: 'end' } },
-    { t: 'ok' },
-  ])
 })

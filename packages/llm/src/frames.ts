@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { type BusMessage, type Headers, isJson, jsonHeaders, packWire, unpackWire } from '@troupe/core'
 import { z } from 'zod'
-import { decodeRequest, encodeAnswer, encodeError, encodeEvents } from './lm15.ts'
+import { decodeRequest, encodeAnswer, encodeError, type Lm15Event } from './lm15.ts'
 import { type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
 
 export const WIRE_VERSION = 1
@@ -110,17 +110,20 @@ export function errorFrame(error: ModelError, { asJson }: Reply): Uint8Array {
   return packWire({ t: 'err', ...encodeError(error) }, asJson)
 }
 
-/** All frames that end a call, in order. */
-export function finalFrames(
-  call: { readonly id: string; readonly stream: boolean },
+/** `stream` tells the events of two answers to the same call apart, `n` counts them from 0. */
+export function eventFrame(e: Lm15Event, stream: string, n: number, { asJson }: Reply): Uint8Array {
+  return packWire({ t: 'ev', s: stream, n, e }, asJson)
+}
+
+/** The frame that ends a call; the events of a stream have gone before it. */
+export function finalFrame(
+  id: string,
+  stream: string | undefined,
   model: string,
   outcome: Outcome,
   reply: Reply,
-): readonly Uint8Array[] {
-  if (outcome.kind === 'error') return [errorFrame(outcome.error, reply)]
-  const events = call.stream ? encodeEvents(call.id, model, outcome.answer) : []
-  return [
-    ...events.map((e) => packWire({ t: 'ev', e }, reply.asJson)),
-    packWire({ t: 'ok', res: encodeAnswer(call.id, model, outcome.answer) }, reply.asJson),
-  ]
+): Uint8Array {
+  if (outcome.kind === 'error') return errorFrame(outcome.error, reply)
+  const res = encodeAnswer(id, model, outcome.answer)
+  return packWire({ t: 'ok', ...(stream !== undefined && { s: stream }), res }, reply.asJson)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeRequest, encodeAnswer, encodeError, encodeEvents, lm15Codes } from './lm15.ts'
+import { decodeRequest, encodeAnswer, encodeError, endEvents, lm15Codes } from './lm15.ts'
 import { ModelError } from './model.ts'
 
 /** As `serde.request_to_dict` of DSPy 3.4.1 wrote it for a ChainOfThought call with one example. */
@@ -78,13 +78,27 @@ describe('decodeRequest', () => {
       { messages: [{ role: 'user', parts: [{ type: 'image', url: 'x' }] }] },
       "messages[0].parts[0] of type 'image'",
     ],
-    ['tools', { tools: [{ type: 'function', name: 'f', parameters: {} }] }, 'tools'],
-    ['a tool message', { messages: [{ role: 'tool', parts: ['x'] }] }, "messages[0].role 'tool'"],
+    [
+      'a tool of the provider',
+      { tools: [{ type: 'builtin', name: 'web' }] },
+      'tools[0], which is no function with parameters',
+    ],
+    [
+      'words of a tool',
+      { messages: [{ role: 'tool', parts: ['x'] }] },
+      'messages[0] with more than the results of tools',
+    ],
+    [
+      'one tool at a time',
+      { config: { tool_choice: { mode: 'auto', parallel: false } } },
+      'config.tool_choice.parallel',
+    ],
+    ['another role', { messages: [{ role: 'critic', parts: ['x'] }] }, "messages[0].role 'critic'"],
     ['logprobs', { config: { logprobs: 0 } }, 'config.logprobs'],
     ['extensions', { config: { extensions: { a: 1 } } }, 'config.extensions'],
   ])('lm15/1: refuses %s by its path', (_, change, path) => {
     expect(codeOf(() => decodeRequest({ ...fromDspy, ...change }))).toBe(
-      `Unsupported: this model port carries text only; the request has ${path}`,
+      `Unsupported: this model port carries text and tool calls only; the request has ${path}`,
     )
   })
 
@@ -120,12 +134,33 @@ describe('answers', () => {
     expect(encodeAnswer('job-1', 'm', { text: '', finishReason: 'length' })).not.toHaveProperty('usage')
   })
 
-  test('a stream is start, the whole text, end', () => {
-    expect(encodeEvents('job-1', 'm', answer)).toEqual([
-      { type: 'start', id: 'job-1', model: 'm' },
-      { type: 'delta', delta: { type: 'text', part_index: 0, text: 'hi' } },
-      { type: 'end', finish_reason: 'stop', usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 } },
+  test('a tool call is a part of its own, and a delta of its own after the text', () => {
+    const toolCalls = [{ id: 'c', name: 'f', input: { a: 1 } }]
+    const calling = { text: 'Let me see.', finishReason: 'tool_calls', toolCalls } as const
+    expect(encodeAnswer('i', 'm', calling)).toMatchObject({
+      finish_reason: 'tool_call',
+      message: { parts: [{ type: 'text' }, { type: 'tool_call', id: 'c', name: 'f', input: { a: 1 } }] },
+    })
+    expect(encodeAnswer('i', 'm', { ...calling, text: '' }).message.parts).toHaveLength(1)
+    expect(endEvents(calling)).toEqual([
+      { type: 'delta', delta: { type: 'tool_call', part_index: 1, id: 'c', name: 'f', input: '{"a":1}' } },
+      { type: 'end', finish_reason: 'tool_call' },
     ])
+  })
+})
+
+describe('tools', () => {
+  const named = (name: string) => ({ type: 'function', name, parameters: { type: 'object' } })
+  const choosing = (tool_choice?: object) =>
+    decodeRequest({ ...fromDspy, tools: [named('f'), named('g')], config: { ...(tool_choice && { tool_choice }) } })
+
+  test('the ones that the model may use are asked for', () => {
+    expect(choosing()).toMatchObject({ tools: [{ name: 'f', schema: { type: 'object' } }, { name: 'g' }] })
+    expect(choosing()).not.toHaveProperty('toolChoice')
+    expect(choosing({ mode: 'required' })).toMatchObject({ toolChoice: 'required' })
+    const one = choosing({ mode: 'required', allowed: ['g'] })
+    expect([one.tools?.length, one.toolChoice]).toEqual([1, { name: 'g' }])
+    expect(choosing({ mode: 'none' })).toMatchObject({ toolChoice: 'none' })
   })
 })
 

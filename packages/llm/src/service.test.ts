@@ -16,7 +16,7 @@ import { type ManualClock, manualClock } from '@troupe/core/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { openBudget } from './budget.ts'
 import { Ledger } from './ledger.ts'
-import { type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
+import { type CompleteOptions, type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
 import { type ModelService, type ServeModels, serveModels } from './service.ts'
 import { standInModel } from './stand-in-server.ts'
 import type { ModelRecord } from './till.ts'
@@ -54,16 +54,17 @@ class TestModel implements Model {
   readonly calls: {
     readonly request: ModelRequest
     readonly signal: AbortSignal
+    readonly say: (delta: string) => void
     readonly answer: (answer: Partial<ModelAnswer>) => void
     readonly fail: (error: unknown) => void
   }[] = []
 
-  complete(request: ModelRequest, { signal }: { readonly signal: AbortSignal }): Promise<ModelAnswer> {
+  complete(request: ModelRequest, { signal, onText }: CompleteOptions): Promise<ModelAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<ModelAnswer>()
     signal.addEventListener('abort', () => reject(signal.reason))
     const usage = { promptTokens: 10, completionTokens: 5 }
     const answer = (part: Partial<ModelAnswer>): void => resolve({ text: 'yes', finishReason: 'stop', usage, ...part })
-    this.calls.push({ request, signal, answer, fail: reject })
+    this.calls.push({ request, signal, say: (delta) => onText?.(delta), answer, fail: reject })
     return promise
   }
   call(i: number): TestModel['calls'][number] {
@@ -272,6 +273,87 @@ describe('service/1: a repeat', () => {
   test('with the same id but another prompt is another call', () => {
     ask({ text: 'q' })
     ask({ text: 'other' })
+    expect(model.calls).toHaveLength(2)
+  })
+})
+
+describe('service/7: a stream', () => {
+  const event = (n: number, e: object) => ({ t: 'ev', s: '0', n, e })
+  const delta = (n: number, text: string) => event(n, { type: 'delta', delta: { type: 'text', part_index: 0, text } })
+  const start = event(0, { type: 'start', id: 'a-1', model: 'test-model' })
+  const usage = { input_tokens: 10, output_tokens: 5, total_tokens: 15 }
+  const end = (n: number) => event(n, { type: 'end', finish_reason: 'stop', usage })
+
+  test('goes out as it comes, small pieces together, at most one in 50 ms', async () => {
+    ask({ stream: true })
+    model.call(0).say('y')
+    expect(framesTo('r')).toEqual([start, delta(1, 'y')])
+    model.call(0).say('e')
+    clock.advance(30)
+    model.call(0).say('s')
+    expect(framesTo('r')).toHaveLength(2)
+    clock.advance(20)
+    expect(framesTo('r').at(-1)).toEqual(delta(2, 'es'))
+    model.call(0).say('!')
+    model.call(0).answer({ text: 'yes!' })
+    await settled()
+    expect(framesTo('r').slice(3)).toEqual([delta(3, '!'), end(4), expect.objectContaining({ t: 'ok', s: '0' })])
+    clock.advance(1000)
+    expect(framesTo('r')).toHaveLength(6)
+  })
+
+  test('that is asked for again comes from its beginning, with the same numbers, also once it is kept', async () => {
+    ask({ stream: true }, 'old')
+    for (const piece of ['y', 'e', 's']) {
+      model.call(0).say(piece)
+      clock.advance(50)
+    }
+    ask({ stream: true }, 'new')
+    const before = [start, delta(1, 'y'), delta(2, 'e'), delta(3, 's')]
+    expect(framesTo('new')).toEqual([hb, ...before])
+    model.call(0).answer({ text: 'yes!' })
+    await settled()
+    const after = [delta(4, '!'), end(5), expect.objectContaining({ t: 'ok', s: '0' })]
+    expect(framesTo('old')).toEqual(before)
+    expect(framesTo('new').slice(5)).toEqual(after)
+    ask({ stream: true }, 'late')
+    expect(framesTo('late')).toEqual([...before, ...after])
+    expect(model.calls).toHaveLength(1)
+  })
+
+  test('what a lost connection kept back goes first when it is there again', async () => {
+    ask({ stream: true })
+    model.call(0).say('y')
+    bus.connected = false
+    model.call(0).say('e')
+    clock.advance(50)
+    bus.connected = true
+    model.call(0).answer({ text: 'yes' })
+    await settled()
+    expect(framesTo('r').slice(2)).toEqual([delta(2, 'e'), delta(3, 's'), end(4), ok('yes')])
+  })
+
+  test('an answer that was asked for whole can be had as one', async () => {
+    ask({}, 'whole')
+    model.call(0).answer({ text: 'x'.repeat(250_000) })
+    bus.maxBytes = 1_000_000
+    await settled()
+    ask({ stream: true }, 'stream')
+    const sizes = [start, 100_000, 100_000, 50_000, end(4)].map((piece, n) =>
+      typeof piece === 'number' ? delta(n, 'x'.repeat(piece)) : piece,
+    )
+    expect(framesTo('stream').slice(0, -1)).toEqual(sizes.map((frame) => ({ ...frame, s: 'whole' })))
+  })
+
+  test('that fails says so after what has come', async () => {
+    ask({ stream: true })
+    model.call(0).say('y')
+    model.call(0).say('es')
+    model.call(0).fail(new ModelError('Unreachable', 'broke off', { streamedChars: 3 }))
+    await settled()
+    expect(framesTo('r').slice(2)).toEqual([delta(2, 'es'), err('transport')])
+    ask({ stream: true }, 'again')
+    model.call(0).say('late')
     expect(model.calls).toHaveLength(2)
   })
 })

@@ -9,26 +9,17 @@
  * 4. At most `concurrent` provider calls run; the rest wait in order of arrival. A deadline counts from arrival.
  * 5. Money is reserved before a provider call and settled after it, also when nobody waits for the answer any more.
  * 6. All memory is bounded: calls waiting, answers kept (count and bytes), cancelled jobs.
+ * 7. A stream goes out as it comes; a repeat gets all of its events again, numbered as before, also when the answer is kept.
  *
  * Known gaps: (a) nodes of one queue group share neither kept answers nor budgets: a repeat that reaches another node is
- * a second provider call, and each node may spend its own limit. (b) The model port has no streaming: a stream is one
- * delta at the end. (c) Waiting calls are served in order, not fairly per job.
+ * a second provider call, and each node may spend its own limit. (b) Waiting calls are served in order, not fairly per job.
  */
-import { type Bus, type BusMessage, type Clock, Subjects, type Timer, TroupeError } from '@troupe/core'
-import {
-  type CallMessage,
-  decodeCall,
-  decodeCancel,
-  errorFrame,
-  finalFrames,
-  headersOf,
-  heartbeat,
-  type Outcome,
-  type Reply,
-  replyOf,
-} from './frames.ts'
+import { type Bus, type BusMessage, type Clock, Subjects, type Timer } from '@troupe/core'
+import { type CallMessage, decodeCall, decodeCancel, type Outcome, type Reply, replyOf } from './frames.ts'
 import { Kept } from './kept.ts'
 import { abortError, asModelError, ModelError } from './model.ts'
+import { type Answered, Outbox } from './outbox.ts'
+import type { TextStream } from './text-stream.ts'
 import { type Billed, Till, type TillOptions } from './till.ts'
 
 const HEARTBEAT_MS = 500
@@ -76,6 +67,8 @@ interface Call extends CallMessage, Billed {
   startedMs?: number
   heldNanoUsd?: number
   deadline?: Timer
+  /** Of whoever wants the text as it comes. */
+  text?: TextStream
 }
 
 export function serveModels(options: ServeModels): ModelService {
@@ -85,26 +78,18 @@ export function serveModels(options: ServeModels): ModelService {
   const open = new Map<string, Call>()
   const waiting = new Set<Call>()
   const running = new Set<Promise<void>>()
-  const kept = new Kept<Outcome>(clock, KEPT)
+  const kept = new Kept<Answered>(clock, KEPT)
   const cancelledJobs = new Kept<true>(clock, CANCELLED_JOBS)
-  const counts = { calls: 0, reattached: 0, fromKept: 0, refused: 0, invalid: 0, lost: 0 }
+  const outbox = new Outbox(bus, model.name, clock)
+  const counts = { calls: 0, reattached: 0, fromKept: 0, refused: 0, invalid: 0 }
   let beatTimer: Timer | undefined
   let stopped = false
 
-  const send = (reply: Reply, frames: () => readonly Uint8Array[]): void => {
-    try {
-      for (const frame of frames()) bus.publish(reply.subject, frame, headersOf(reply))
-    } catch (error) {
-      if (!(error instanceof TroupeError)) throw error
-      counts.lost += 1
-      if (error.code !== 'MessageTooLarge') return
-      refuse(new ModelError('AnswerTooLarge', `the answer does not fit into a message: ${error.message}`), reply)
-    }
-  }
-  const refuse = (error: ModelError, reply: Reply): void => send(reply, () => [errorFrame(error, reply)])
+  /** A later answer to the same call begins later; nothing else has to tell them apart. */
+  const streamOf = ({ arrivedMs }: Billed): string => Math.round(arrivedMs * 1000).toString(36)
 
   const beat = (): void => {
-    for (const { reply } of open.values()) send(reply, () => [heartbeat(reply)])
+    for (const { reply } of open.values()) outbox.beat(reply)
     beatTimer = open.size > 0 && !stopped ? clock.after(HEARTBEAT_MS, beat) : undefined
   }
 
@@ -112,10 +97,19 @@ export function serveModels(options: ServeModels): ModelService {
     if (open.get(call.key) !== call) return
     open.delete(call.key)
     call.deadline?.cancel()
-    if (stopped) return
+    if (stopped) {
+      call.text?.stop()
+      return
+    }
+    const events = call.text?.end(outcome.kind === 'ok' ? outcome.answer : undefined)
+    const name = events && streamOf(call)
     // Only answers: a call that failed may be tried again under its id, and must then reach the provider.
-    if (outcome.kind === 'ok') kept.put(call.key, outcome, Buffer.byteLength(outcome.answer.text) + ENTRY_BYTES)
-    send(call.reply, () => finalFrames(call, model.name, outcome, call.reply))
+    if (outcome.kind === 'ok') {
+      const { answer } = outcome
+      const sizeBytes = Buffer.byteLength(JSON.stringify(answer)) * (events ? 2 : 1) + ENTRY_BYTES
+      kept.put(call.key, { answer, ...(events && name !== undefined && { stream: { name, events } }) }, sizeBytes)
+    }
+    outbox.finish(call.id, outcome, call.reply, name)
   }
 
   const run = async (call: Call): Promise<void> => {
@@ -126,7 +120,8 @@ export function serveModels(options: ServeModels): ModelService {
       call.heldNanoUsd = heldNanoUsd
       call.startedMs = clock.monotonic()
       counts.calls += 1
-      outcome = { kind: 'ok', answer: await model.complete(request, { signal }) }
+      const onText = call.text && ((delta: string) => signal.aborted || call.text?.hear(delta))
+      outcome = { kind: 'ok', answer: await model.complete(request, { signal, onText }) }
     } catch (error) {
       outcome = { kind: 'error', error: asModelError(error, signal) }
     }
@@ -156,7 +151,7 @@ export function serveModels(options: ServeModels): ModelService {
   const take = (call: CallMessage, reply: Reply): void => {
     if (cancelledJobs.has(call.job)) {
       counts.refused += 1
-      refuse(new ModelError('Cancelled', `job '${call.job}' was cancelled`), reply)
+      outbox.refuse(new ModelError('Cancelled', `job '${call.job}' was cancelled`), reply)
       return
     }
     const same = open.get(call.key)
@@ -164,24 +159,26 @@ export function serveModels(options: ServeModels): ModelService {
       counts.reattached += 1
       till.repeat(call.job)
       same.reply = reply
-      send(reply, () => [heartbeat(reply)])
+      outbox.beat(reply)
+      if (call.stream) same.text ??= outbox.openText(same, streamOf(same))
+      same.text?.repeat()
       return
     }
-    const outcome = kept.get(call.key)
-    if (outcome) {
+    const answered = kept.get(call.key)
+    if (answered) {
       counts.fromKept += 1
       till.repeat(call.job)
-      send(reply, () => finalFrames(call, model.name, outcome, reply))
+      outbox.repeat(call, answered, reply)
       return
     }
     const { deadlineMs } = call
     if (deadlineMs !== undefined && deadlineMs <= 0) {
-      refuse(new ModelError('Timeout', 'the deadline had passed when the call arrived'), reply)
+      outbox.refuse(new ModelError('Timeout', 'the deadline had passed when the call arrived'), reply)
       return
     }
     if (waiting.size >= queued) {
       const text = `${waiting.size} model calls are waiting already`
-      refuse(new ModelError('Busy', text, { retryAfterMs: 1000 }), reply)
+      outbox.refuse(new ModelError('Busy', text, { retryAfterMs: 1000 }), reply)
       return
     }
     const admitted: Call = { ...call, reply, controller: new AbortController(), arrivedMs: clock.monotonic() }
@@ -189,6 +186,7 @@ export function serveModels(options: ServeModels): ModelService {
       const late = new ModelError('Timeout', `no answer within the ${Math.round(deadlineMs)} ms the caller had left`)
       admitted.deadline = clock.after(deadlineMs, () => abort(admitted, late))
     }
+    if (call.stream) admitted.text = outbox.openText(admitted, streamOf(admitted))
     open.set(call.key, admitted)
     waiting.add(admitted)
     beatTimer ??= clock.after(HEARTBEAT_MS, beat)
@@ -207,7 +205,7 @@ export function serveModels(options: ServeModels): ModelService {
     } catch (error) {
       if (!(error instanceof ModelError)) throw error
       counts.invalid += 1
-      refuse(error, reply)
+      outbox.refuse(error, reply)
       return
     }
     take(call, reply)
@@ -241,6 +239,7 @@ export function serveModels(options: ServeModels): ModelService {
     },
     stats: () => ({
       ...counts,
+      lost: outbox.lost,
       running: running.size,
       queued: waiting.size,
       kept: { count: kept.count, sizeBytes: kept.sizeBytes },
