@@ -9,6 +9,7 @@ test('exports exactly this', () => {
     'PurseView',
     'STAND_IN_NAME',
     'STAND_IN_NOTE',
+    'anthropic',
     'cached',
     'charged',
     'limited',
@@ -21,10 +22,15 @@ test('exports exactly this', () => {
     'priceOf',
     'purse',
     'purses',
+    'readCassette',
+    'recorder',
+    'replayer',
+    'scriptedModel',
     'serveModels',
     'standInAnswer',
     'standInModel',
     'startStandIn',
     'storedResults',
+    'writeCassette',
   ])
 })

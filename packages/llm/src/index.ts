@@ -1,5 +1,15 @@
+export { type AnthropicConfig, anthropic } from './anthropic.ts'
 export { type Budget, openBudget, type Price, priceOf } from './budget.ts'
 export { type CachedOptions, cached } from './cached.ts'
+export {
+  type Cassette,
+  type CassetteExchange,
+  type Recorder,
+  readCassette,
+  recorder,
+  replayer,
+  writeCassette,
+} from './cassette.ts'
 export { type ConfiguredModel, type ModelConfig, modelFrom } from './configured.ts'
 export { Ledger, type LedgerEntry, type Totals } from './ledger.ts'
 export { limited, type ModelLimitName, type ModelLimits, modelGate } from './limited.ts'
@@ -24,6 +34,7 @@ export { type OpenAiCompatibleConfig, openAiCompatible } from './openai-compatib
 export { type PredictOptions, predict } from './predict.ts'
 export { charged, Purse, type PurseStatus, PurseView, purse, purses } from './purse.ts'
 export { type MemoryResultsOptions, memoryResults, type ResultStore, storedResults } from './result-store.ts'
+export { type Line, type ScriptedModel, type ScriptOptions, scriptedModel } from './scripted-model.ts'
 export { type ModelService, type ModelServiceStats, type ServeModels, serveModels } from './service.ts'
 export { type StandIn, standInModel, startStandIn } from './stand-in-server.ts'
 export type { ModelRecord } from './till.ts'

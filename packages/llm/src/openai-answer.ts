@@ -6,10 +6,11 @@
  * 3. An error object in a stream, with or without `choices` beside it, is the end of the call.
  */
 import { z } from 'zod'
-import type { FinishReason, ModelAnswer, ModelErrorFields, ToolCall } from './model.ts'
+import type { FinishReason, ModelAnswer, ModelErrorFields } from './model.ts'
 import { parseJson } from './parse-json.ts'
 import { malformed, type Reading, type StreamReading } from './provider-call.ts'
 import { type CodeOf, errorSaid, streamError } from './provider-errors.ts'
+import { type CallFragments, wholeCalls } from './tool-call.ts'
 
 const tokens = z.number().int().nonnegative()
 const Usage = z.object({
@@ -40,7 +41,7 @@ const Chunk = z.object({
 interface Collected {
   content: string | undefined
   refusal: string | undefined
-  readonly calls: { key: number | string; id: string; name: string; input: string }[]
+  readonly calls: (CallFragments & { readonly key: number | string })[]
   finish: string | undefined
   usage: z.infer<typeof Usage> | undefined
 }
@@ -120,7 +121,7 @@ function collect(collected: Collected, said: z.infer<typeof Said>): void {
 function answerOf({ content, refusal, calls, finish, usage }: Collected, fields: ModelErrorFields): ModelAnswer {
   const isRefused = finish === 'content_filter' || (!content && Boolean(refusal))
   const isCut = finish === 'length'
-  const toolCalls = isRefused ? [] : calls.flatMap((call, n) => callOf(call, n, isCut, fields))
+  const toolCalls = isRefused ? [] : wholeCalls(calls, isCut, fields)
   const finishReason: FinishReason = isRefused
     ? 'content_filter'
     : isCut
@@ -144,12 +145,4 @@ function answerOf({ content, refusal, calls, finish, usage }: Collected, fields:
     }),
     ...(usage?.cost !== undefined && { costUsd: usage.cost }),
   }
-}
-
-function callOf(call: Collected['calls'][number], n: number, isCut: boolean, fields: ModelErrorFields): ToolCall[] {
-  const input = call.input.trim() === '' ? {} : parseJson(call.input)
-  if (call.name !== '' && typeof input === 'object' && input !== null && !Array.isArray(input))
-    return [{ id: call.id || `call_${n}`, name: call.name, input }]
-  if (isCut) return []
-  throw malformed(fields, 'a tool call without a name, or whose input is no JSON object')
 }

@@ -145,7 +145,9 @@ async function readStream(
   } catch (error) {
     if (error instanceof SseTooLarge) throw malformed(fields, error.message, streamedChars)
     if (!(error instanceof ModelError) || error.fields.streamedChars !== undefined) throw error
-    throw new ModelError(error.code, clean(error.message), { ...error.fields, streamedChars }, error.cause)
+    // Whoever has said something has worked: a refusal then is none.
+    const code = streamedChars > 0 && error.applied === 'no' ? 'ServerFailed' : error.code
+    throw new ModelError(code, clean(error.message), { ...error.fields, streamedChars }, error.cause)
   }
   const answer = stream.end()
   if (answer !== undefined) return answer

@@ -1,0 +1,157 @@
+/**
+ * Exchanges with a provider as a file that people can read and check, and their replay through the `fetch` of a client.
+ *
+ * 1. No header of a request is ever written; of an answer only `KEPT_HEADERS`. A value that the request sent as its key is taken
+ *    out of everything that is written. Of the URL only the path is kept.
+ * 2. A request is found by its path and its body, in which the order of keys does not count. The same request gets the answers
+ *    recorded for it in their order, and then the last one again.
+ * 3. A request that was not recorded is a `ModelError` that says so; nothing reaches the network.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { ModelError } from './model.ts'
+import { parseJson } from './parse-json.ts'
+
+const VERSION = 1
+const KEPT_HEADERS = [
+  'content-type',
+  'retry-after',
+  'retry-after-ms',
+  'x-request-id',
+  'request-id',
+  'date',
+  /^x-ratelimit-/,
+  /^anthropic-ratelimit-/,
+]
+
+const Exchange = z.object({
+  /** What is shown; nothing is found by it. */
+  about: z.string().optional(),
+  request: z.object({ path: z.string(), body: z.unknown() }),
+  response: z.object({
+    status: z.number().int(),
+    headers: z.record(z.string(), z.string()),
+    /** One of the two: JSON or text of an answer that came whole, or the pieces that a stream came in. */
+    body: z.unknown().optional(),
+    chunks: z.array(z.string()).optional(),
+  }),
+})
+const Cassette = z.object({ v: z.literal(VERSION), about: z.string().optional(), exchanges: z.array(Exchange) })
+
+export type CassetteExchange = z.infer<typeof Exchange>
+export type Cassette = z.infer<typeof Cassette>
+
+export async function readCassette(path: string | URL): Promise<Cassette> {
+  const parsed = Cassette.safeParse(parseJson(await readFile(path, 'utf8')))
+  if (parsed.success) return parsed.data
+  throw new ModelError(
+    'InvalidRequest',
+    `${path} is no cassette of version ${VERSION}: ${z.prettifyError(parsed.error)}`,
+  )
+}
+
+export async function writeCassette(path: string | URL, cassette: Cassette): Promise<void> {
+  await writeFile(path, `${JSON.stringify(cassette, null, 2)}\n`)
+}
+
+export interface Recorder {
+  /** For a client's `fetch`. An exchange is recorded when its answer has been read to its end. */
+  readonly fetch: typeof fetch
+  cassette(): Cassette
+}
+
+export function recorder(through: typeof fetch = fetch): Recorder {
+  const exchanges: CassetteExchange[] = []
+  return {
+    cassette: () => ({ v: VERSION, exchanges: [...exchanges] }),
+    fetch: async (input, init) => {
+      const request = new Request(input, init)
+      const secrets = ['authorization', 'x-api-key'].flatMap((name) => keyIn(request.headers.get(name)))
+      const clean = (text: string) => secrets.reduce((cleaned, secret) => cleaned.replaceAll(secret, '***'), text)
+      const asked = { path: new URL(request.url).pathname, body: parseJson(clean(String(init?.body ?? ''))) }
+      const response = await through(input, init)
+      const headers = Object.fromEntries(
+        [...response.headers].filter(([name]) => isKept(name)).map(([name, value]) => [name, clean(value)]),
+      )
+      const pieces: string[] = []
+      const decoder = new TextDecoder()
+      const write = (): void => {
+        const last = decoder.decode()
+        const chunks = [...pieces, ...(last === '' ? [] : [last])].map(clean)
+        const isStream = headers['content-type']?.startsWith('text/event-stream') ?? false
+        const text = clean(chunks.join(''))
+        const body = isStream ? { chunks } : { body: parseJson(text) ?? text }
+        exchanges.push({ request: asked, response: { status: response.status, headers, ...body } })
+      }
+      const copy = new TransformStream<Uint8Array, Uint8Array>({
+        transform: (chunk, controller) => {
+          pieces.push(decoder.decode(chunk, { stream: true }))
+          controller.enqueue(chunk)
+        },
+        flush: write,
+      })
+      if (response.body === null) {
+        write()
+        return response
+      }
+      const { status, statusText } = response
+      return new Response(response.body.pipeThrough(copy), { status, statusText, headers: response.headers })
+    },
+  }
+}
+
+export function replayer(cassette: Cassette): typeof fetch {
+  const waiting = new Map<string, CassetteExchange['response'][]>()
+  for (const { request, response } of cassette.exchanges) {
+    const key = keyOf(request.path, request.body)
+    waiting.set(key, [...(waiting.get(key) ?? []), response])
+  }
+  return async (input, init) => {
+    const { pathname } = new URL(input instanceof Request ? input.url : input)
+    const body = String(init?.body ?? '')
+    const answers = waiting.get(keyOf(pathname, parseJson(body)))
+    const [answer] = answers ?? []
+    if (answers === undefined || answer === undefined) {
+      const known = cassette.exchanges.map(({ request }) =>
+        `${request.path} ${JSON.stringify(request.body)}`.slice(0, 200),
+      )
+      throw new ModelError(
+        'InvalidRequest',
+        `the cassette has no answer to POST ${pathname} ${body.slice(0, 500)}; it has:\n${known.join('\n')}`,
+      )
+    }
+    if (answers.length > 1) answers.shift()
+    return responseOf(answer)
+  }
+}
+
+function responseOf({ status, headers, body, chunks }: CassetteExchange['response']): Response {
+  const encoder = new TextEncoder()
+  const pieces = chunks?.slice() ?? [typeof body === 'string' ? body : JSON.stringify(body)]
+  const stream = new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      const piece = pieces.shift()
+      if (piece === undefined) controller.close()
+      else controller.enqueue(encoder.encode(piece))
+    },
+  })
+  return new Response(stream, { status, headers })
+}
+
+function isKept(name: string): boolean {
+  return KEPT_HEADERS.some((kept) => (typeof kept === 'string' ? kept === name : kept.test(name)))
+}
+
+function keyIn(header: string | null): string[] {
+  const key = header?.replace(/^Bearer /i, '')
+  return key === undefined || key === '' ? [] : [key]
+}
+
+function keyOf(path: string, body: unknown): string {
+  return `${path} ${JSON.stringify(body, (_, value: unknown) => sorted(value))}`
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
