@@ -12,6 +12,7 @@ test('exports exactly this', () => {
     'anthropic',
     'cached',
     'charged',
+    'direct',
     'limited',
     'memoryResults',
     'modelFrom',

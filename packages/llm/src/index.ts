@@ -11,6 +11,7 @@ export {
   writeCassette,
 } from './cassette.ts'
 export { type ConfiguredModel, type ModelConfig, modelFrom } from './configured.ts'
+export { type DirectOptions, direct } from './direct.ts'
 export { Ledger, type LedgerEntry, type Totals } from './ledger.ts'
 export { limited, type ModelLimitName, type ModelLimits, modelGate } from './limited.ts'
 export {
@@ -31,10 +32,11 @@ export {
 } from './model.ts'
 export { STAND_IN_NAME, STAND_IN_NOTE, standInAnswer } from './nearest-neighbour.ts'
 export { type OpenAiCompatibleConfig, openAiCompatible } from './openai-compatible.ts'
-export { type PredictOptions, predict } from './predict.ts'
 export { charged, Purse, type PurseStatus, PurseView, purse, purses } from './purse.ts'
 export { type MemoryResultsOptions, memoryResults, type ResultStore, storedResults } from './result-store.ts'
+export { type DeepPartial, type PredictOptions, predict } from './predict.ts'
 export { type Line, type ScriptedModel, type ScriptOptions, scriptedModel } from './scripted-model.ts'
 export { type ModelService, type ModelServiceStats, type ServeModels, serveModels } from './service.ts'
 export { type StandIn, standInModel, startStandIn } from './stand-in-server.ts'
 export type { ModelRecord } from './till.ts'
+export type { Try } from './tries.ts'

@@ -5,15 +5,33 @@
  * 2. Inputs are data in the last message, never part of the instructions.
  */
 import { type Json, type Spec, textOf } from '@troupe/signatures'
-import type { AnswerFormat, ChatMessage } from './model.ts'
+import type { ChatMessage, ModelRequest } from './model.ts'
 
 /** How a model is asked for JSON, the strictest first: not every server knows all. */
-export const FORMATS = ['json-schema', 'json', 'text'] as const
+export const FORMATS = ['json-schema', 'tool', 'json', 'text'] as const
 export type Format = (typeof FORMATS)[number]
 
-export function formatOf(format: Format, spec: Spec, schema: unknown): AnswerFormat | undefined {
-  if (format === 'text') return undefined
-  return format === 'json' ? { kind: 'json' } : { kind: 'json-schema', schema, name: spec.name, strict: true }
+/** Of the one tool that must be called; every provider takes it. */
+const TOOL = 'answer'
+
+export function askFor(
+  format: Format,
+  spec: Spec,
+  schema: unknown,
+): Pick<ModelRequest, 'format' | 'tools' | 'toolChoice'> {
+  switch (format) {
+    case 'json-schema':
+      return { format: { kind: 'json-schema', schema, name: spec.name, strict: true } }
+    case 'tool':
+      return {
+        tools: [{ name: TOOL, description: 'Takes the answer.', schema }],
+        toolChoice: { name: TOOL },
+      }
+    case 'json':
+      return { format: { kind: 'json' } }
+    case 'text':
+      return {}
+  }
 }
 
 export function promptOf(spec: Spec, inputs: object, schema: unknown): ChatMessage[] {

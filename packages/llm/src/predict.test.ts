@@ -1,11 +1,13 @@
 import { createSystem, defineActor, protocol } from '@troupe/core'
 import { decodeRecord } from '@troupe/core/replay'
+import { protect } from '@troupe/resilience'
 import { signature } from '@troupe/signatures'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Model, type ModelAnswer, ModelError, type ModelRequest } from './model.ts'
-import { predict } from './predict.ts'
+import { type Model, ModelError } from './model.ts'
+import { type DeepPartial, type PredictOptions, predict } from './predict.ts'
 import { jsonIn } from './predict-prompt.ts'
+import { type Line, type ScriptedModel, scriptedModel } from './scripted-model.ts'
 
 const triage = signature(
   "docstring: str -> module: Literal['email', 'socket'], score: Annotated[float, Field(ge=0, le=1)]",
@@ -16,31 +18,31 @@ const triage = signature(
   },
 )
 const usage = { promptTokens: 10, completionTokens: 5 }
+interface Triage {
+  readonly module: 'email' | 'socket'
+  readonly score: number
+}
 
 const says = protocol('idle', { events: { nothing: z.object({}) } })
 /** A node needs an actor to serve. */
 const idle = defineActor(says, { logic: says.handlers({}, { nothing: (state) => ({ state }) }) })
 
-type Line = string | ModelError | { readonly text: string; readonly finishReason: ModelAnswer['finishReason'] }
-
-/** Answers line by line, and keeps what it was asked. */
-function scripted(...lines: readonly Line[]): Model & { readonly asked: ModelRequest[] } {
-  const asked: ModelRequest[] = []
-  return {
-    ...{ name: 'script', provider: 'test', asked },
-    complete: async (request) => {
-      const line = lines[asked.length]
-      asked.push({ ...request, messages: [...request.messages] })
-      if (line === undefined) throw new Error('the script is over')
-      if (line instanceof ModelError) throw line
-      return typeof line === 'string' ? { text: line, finishReason: 'stop', usage } : { ...line, usage }
-    },
+/** Answers line by line, with the same usage each. */
+function scripted(...lines: readonly Line[]): ScriptedModel {
+  const used = (line: Line): Line => {
+    if (typeof line === 'string') return { text: line, finishReason: 'stop', usage }
+    return typeof line === 'object' && 'text' in line ? { ...line, usage } : line
   }
+  return scriptedModel(lines.map(used), { name: 'script' })
 }
 
-async function ran(model: Model, input = { docstring: 'Read a message.' }) {
+async function ran(
+  model: Model,
+  input = { docstring: 'Read a message.' },
+  options: Partial<PredictOptions<Triage>> = {},
+) {
   await using system = await createSystem({ actors: [idle] })
-  return await system.run(predict(triage, { model }), input)
+  return await system.run(predict(triage, { model, ...options }), input)
 }
 const good = '{"module": "email", "score": 0.5}'
 
@@ -75,23 +77,42 @@ test('predict/1: after two repairs the answer is an error, never a value that do
   const cut = { text: '{"module": "em', finishReason: 'length' } as const
   const model = scripted('{}', cut, '{"module": "email"}')
   await expect(ran(model)).rejects.toMatchObject({
-    code: 'MalformedAnswer',
+    code: 'ResultRefused',
+    retryable: false,
     message: expect.stringContaining('in 3 tries: score is missing'),
   })
   expect(model.asked[2]?.messages.at(-1)?.content).toContain('the answer was cut off (length)')
 })
 
-test('predict/2: a server that knows no JSON Schema is asked in JSON mode, then in words', async () => {
-  const unknown = new ModelError('InvalidRequest', 'response_format is not supported', { status: 400 })
-  const model = scripted(unknown, unknown, good)
+const unknown = new ModelError('InvalidRequest', 'response_format is not supported', { status: 400 })
+
+test('predict/2: a server that knows no JSON Schema is asked with a tool, in JSON mode, then in words', async () => {
+  const model = scripted(unknown, unknown, unknown, good)
   expect(await ran(model)).toEqual({ module: 'email', score: 0.5 })
-  expect(model.asked.map(({ format }) => format?.kind)).toEqual(['json-schema', 'json', undefined])
-  await expect(ran(scripted(unknown, unknown, unknown))).rejects.toMatchObject({ code: 'InvalidRequest' })
+  expect(model.asked.map(({ format }) => format?.kind)).toEqual(['json-schema', undefined, 'json', undefined])
+  expect(model.asked.map(({ toolChoice }) => toolChoice)).toEqual([undefined, { name: 'answer' }, undefined, undefined])
+  expect(model.asked[1]?.tools).toMatchObject([{ name: 'answer', schema: { required: ['module', 'score'] } }])
+  const none = scripted(unknown, unknown, unknown, unknown)
+  await expect(ran(none)).rejects.toMatchObject({ code: 'InvalidRequest' })
   await expect(ran(scripted(new ModelError('RateLimited', 'slow down')))).rejects.toMatchObject({ code: 'RateLimited' })
 })
 
+test('predict/2: the next call begins with what the server took', async () => {
+  const called = (input: unknown): Line => ({
+    text: '',
+    finishReason: 'tool_calls',
+    toolCalls: [{ id: 't', name: 'answer', input }],
+  })
+  const model = scripted(unknown, called({ module: 'mail' }), called(JSON.parse(good)), called(JSON.parse(good)))
+  const asking = predict(triage, { model })
+  await using system = await createSystem({ actors: [idle] })
+  for (let n = 0; n < 2; n++) expect(await system.run(asking, { docstring: 'x' })).toMatchObject({ module: 'email' })
+  expect(model.asked.map(({ tools }) => tools?.length)).toEqual([undefined, 1, 1, 1])
+  expect(model.asked[2]?.messages.at(-2)).toEqual({ role: 'assistant', content: '{"module":"mail"}' })
+})
+
 test('predict/3: every call is in the record of the effect', async () => {
-  const model = scripted('{}', good)
+  const model = scripted({ text: '{}', finishReason: 'stop', costUsd: 0.5 }, good)
   await using system = await createSystem({ actors: [idle] })
   await system.run(predict(triage, { model }), { docstring: 'x' })
   const evidence = []
@@ -103,7 +124,10 @@ test('predict/3: every call is in the record of the effect', async () => {
       'predict.Triage@script': {
         signature: triage.hash,
         tries: [
-          { format: 'json-schema', usage, faults: ['module is missing', 'score is missing'] },
+          {
+            ...{ format: 'json-schema', usage, costUsd: 0.5, faults: ['module is missing', 'score is missing'] },
+            ...{ startMs: expect.any(Number), endMs: expect.any(Number) },
+          },
           { format: 'json-schema', usage },
         ],
       },
@@ -126,6 +150,51 @@ test('predict/4: after an abort the model is not asked again', async () => {
   const answer = run({ docstring: 'x' }, { ...context, evidence: () => {}, signal: controller.signal })
   await expect(answer).rejects.toMatchObject({ code: 'Cancelled' })
   expect(model.asked).toHaveLength(1)
+})
+
+describe('predict/5: while the answer comes', () => {
+  const pieces = ['```json\n{"mod', 'ule": "em', 'ail", "score": 0.', '5', '}\n```']
+  const grown = [{}, { module: 'em' }, { module: 'email' }, { module: 'email', score: 0.5 }]
+
+  test('the outputs are heard as they grow', async () => {
+    const heard: unknown[] = []
+    const onPartial = (value: DeepPartial<Triage>) => heard.push(structuredClone(value))
+    expect(await ran(scripted({ stream: pieces }), undefined, { onPartial })).toEqual({ module: 'email', score: 0.5 })
+    expect(heard).toEqual(grown)
+  })
+
+  test('a repair begins again, and an answer with other fields is not heard', async () => {
+    const heard: unknown[] = []
+    const onPartial = (value: DeepPartial<Triage>) => heard.push(structuredClone(value))
+    await ran(scripted({ stream: ['{"thought": "hm', '"}'] }, { stream: pieces }), undefined, { onPartial })
+    expect(heard).toEqual(grown)
+  })
+
+  test('no retry around it begins again once something was heard', async () => {
+    const broken = new ModelError('Unreachable', 'broke off')
+    const heard: unknown[] = []
+    const calls = async (lines: readonly Line[]) => {
+      const model = scripted(...lines)
+      const asking = predict(triage, { model, onPartial: (value: DeepPartial<Triage>) => heard.push(value) })
+      await using system = await createSystem({ actors: [idle] })
+      const again = protect(asking, { retry: { firstMs: 1 } })
+      const answer = await system.run(again, { docstring: 'x' }).catch((error: unknown) => error)
+      return { answer, asked: model.asked.length }
+    }
+    expect(await calls([broken, { stream: pieces }])).toEqual({ answer: { module: 'email', score: 0.5 }, asked: 2 })
+    expect(await calls([{ stream: ['{"module": "'], end: broken }, good])).toEqual({
+      answer: expect.objectContaining({ code: 'Unreachable' }),
+      asked: 1,
+    })
+  })
+
+  test('predict/1: a retry around it does not multiply the repairs', async () => {
+    const model = scripted('{}', '{}', '{}', good)
+    await using system = await createSystem({ actors: [idle] })
+    const again = protect(predict(triage, { model }), { retry: { firstMs: 1 } })
+    await expect(system.run(again, { docstring: 'x' })).rejects.toMatchObject({ code: 'ResultRefused' })
+    expect(model.asked).toHaveLength(3)
+  })
 })
 
 test('our own refusal and a withheld answer are not asked about again', async () => {

@@ -20,6 +20,7 @@ export class SseTooLarge extends Error {}
 export class SseReader {
   /** Takes a byte order mark off, and puts U+FFFD for what is no UTF-8. */
   readonly #decoder = new TextDecoder()
+  readonly #lineEnd = /[\r\n]/g
   /** Of a line that has not ended. Joined once, at its end: joining at each piece would be quadratic. */
   #pieces: string[] = []
   #chars = 0
@@ -35,7 +36,8 @@ export class SseReader {
     while (from < text.length) {
       if (this.#afterCr && text[from] === '\n') from++
       this.#afterCr = false
-      const end = lineEnd(text, from)
+      this.#lineEnd.lastIndex = from
+      const end = this.#lineEnd.exec(text)?.index ?? text.length
       this.#keep(text.slice(from, end))
       if (end === text.length) break
       this.#afterCr = text[end] === '\r'
@@ -70,11 +72,4 @@ export class SseReader {
     else this.#chars -= line.length
     return undefined
   }
-}
-
-const LINE_END = /[\r\n]/g
-
-function lineEnd(text: string, from: number): number {
-  LINE_END.lastIndex = from
-  return LINE_END.exec(text)?.index ?? text.length
 }
