@@ -9,6 +9,7 @@ test('exports exactly this', () => {
     'PurseView',
     'STAND_IN_NAME',
     'STAND_IN_NOTE',
+    'aiSdkModel',
     'anthropic',
     'cached',
     'charged',

@@ -1,3 +1,4 @@
+export { type AiSdkCall, type AiSdkLanguageModel, aiSdkModel } from './ai-sdk.ts'
 export { type AnthropicConfig, anthropic } from './anthropic.ts'
 export { type Budget, openBudget, type Price, priceOf } from './budget.ts'
 export { type CachedOptions, cached } from './cached.ts'

@@ -6,10 +6,10 @@
  * 3. Time limits come from the signal alone (and from the fetch implementation: 300 s without response headers).
  * 4. A body that is not what the format promises is `MalformedAnswer`, however it is broken.
  */
-import type { ChatMessage, Model, ModelErrorCode, ModelRequest, ToolSpec } from './model.ts'
+import type { ChatMessage, Model, ModelRequest, ToolSpec } from './model.ts'
 import { openAiReading } from './openai-answer.ts'
 import { callProvider, type Provider, providerUrl } from './provider-call.ts'
-import { codeOfStatus } from './provider-errors.ts'
+import { codeOfSaid } from './provider-errors.ts'
 
 export interface OpenAiCompatibleConfig {
   /** Including the version: `https://api.openai.com/v1`, `http://127.0.0.1:11434/v1`. */
@@ -29,9 +29,9 @@ export function openAiCompatible(config: OpenAiCompatibleConfig): Model {
     apiKey,
     fetch: config.fetch,
     requestIdHeader: 'x-request-id',
-    codeOf,
+    codeOf: codeOfSaid,
   }
-  const reading = openAiReading(codeOf)
+  const reading = openAiReading(codeOfSaid)
   return {
     name: model,
     provider: url.host,
@@ -82,15 +82,4 @@ function responseFormat(format: NonNullable<ModelRequest['format']>): object {
   if (format.kind === 'json') return { type: 'json_object' }
   const { schema, name = 'answer', strict } = format
   return { type: 'json_schema', json_schema: { name, schema, strict } }
-}
-
-function codeOf(status: number, said: string, message: string): ModelErrorCode {
-  if (said.includes('insufficient_quota')) return 'QuotaExhausted'
-  const byStatus = codeOfStatus(status)
-  if (byStatus !== 'InvalidRequest') return byStatus
-  if (said.includes('model_not_found') || (status === 404 && /\bmodel\b/i.test(message))) return 'UnknownModel'
-  if (/context_length|exceed_context/.test(said) || /context (length|size|window)/i.test(message)) {
-    return 'ContextTooLong'
-  }
-  return 'InvalidRequest'
 }

@@ -19,6 +19,18 @@ export function codeOfStatus(status: number): ModelErrorCode {
   return status >= 500 ? 'ServerFailed' : 'InvalidRequest'
 }
 
+/** By the codes of OpenAI, and the words of those that imitate it. */
+export function codeOfSaid(status: number, said: string, message: string): ModelErrorCode {
+  if (said.includes('insufficient_quota')) return 'QuotaExhausted'
+  const byStatus = codeOfStatus(status)
+  if (byStatus !== 'InvalidRequest') return byStatus
+  if (said.includes('model_not_found') || (status === 404 && /\bmodel\b/i.test(message))) return 'UnknownModel'
+  if (/context_length|exceed_context/.test(said) || /context (length|size|window)/i.test(message)) {
+    return 'ContextTooLong'
+  }
+  return 'InvalidRequest'
+}
+
 const ErrorBody = z.object({
   error: z.union([
     z.string().transform((message) => ({ message, code: undefined, type: undefined })),
@@ -78,7 +90,7 @@ export function unreachable(provider: string, error: unknown, streamedChars?: nu
 }
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date; a date is read against the server's own clock. */
-function retryAfter(headers: Headers): number | undefined {
+export function retryAfter(headers: { get(name: string): string | null }): number | undefined {
   const ms = Number(headers.get('retry-after-ms') ?? Number.NaN)
   if (Number.isFinite(ms) && ms >= 0) return ms
   const text = headers.get('retry-after')
