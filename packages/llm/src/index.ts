@@ -33,10 +33,22 @@ export {
 } from './model.ts'
 export { STAND_IN_NAME, STAND_IN_NOTE, standInAnswer } from './nearest-neighbour.ts'
 export { type OpenAiCompatibleConfig, openAiCompatible } from './openai-compatible.ts'
+export { answerInWords } from './plain-answer.ts'
+export { type DeepPartial, type PredictOptions, predict } from './predict.ts'
 export { charged, Purse, type PurseStatus, PurseView, purse, purses } from './purse.ts'
 export { type MemoryResultsOptions, memoryResults, type ResultStore, storedResults } from './result-store.ts'
-export { type DeepPartial, type PredictOptions, predict } from './predict.ts'
+export { type Route, type RoutedOptions, routed } from './routed.ts'
+export { routingSays, routings } from './routing.ts'
 export { type Line, type ScriptedModel, type ScriptOptions, scriptedModel } from './scripted-model.ts'
+export {
+  explain,
+  type Filter,
+  type Needs,
+  type Policy,
+  type RouteFacts,
+  type RouteKind,
+  type Selection,
+} from './select.ts'
 export { type ModelService, type ModelServiceStats, type ServeModels, serveModels } from './service.ts'
 export { type StandIn, standInModel, startStandIn } from './stand-in-server.ts'
 export type { ModelRecord } from './till.ts'

@@ -260,6 +260,7 @@ export const lm15Codes: Readonly<Record<ModelErrorCode, string>> = {
   Busy: 'rate_limit',
   BreakerOpen: 'rate_limit',
   ContextTooLong: 'context_length',
+  NoRoute: 'not_configured',
   UnknownModel: 'unsupported_model',
   InvalidRequest: 'invalid_request',
   Unsupported: 'unsupported_feature',

@@ -99,6 +99,8 @@ const codes = {
   /** It has failed too often of late, and is left alone for a while. */
   BreakerOpen: { retryable: true, applied: 'no' },
   ContextTooLong: { retryable: false, applied: 'no' },
+  /** None of the routes can do what is needed. */
+  NoRoute: { retryable: false, applied: 'no' },
   UnknownModel: { retryable: false, applied: 'no' },
   InvalidRequest: { retryable: false, applied: 'no' },
   Unsupported: { retryable: false, applied: 'no' },

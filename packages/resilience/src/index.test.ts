@@ -27,6 +27,7 @@ test('the package exports these names and no others', () => {
     'retry',
     'streaming',
     'timeout',
+    'watchedForStreams',
   ])
 })
 

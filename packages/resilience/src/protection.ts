@@ -30,3 +30,13 @@ export function within(context: EffectContext, protection: Protection, signal: A
 export function streaming(context: EffectContext): void {
   for (let layer = protectionOf(context); layer !== undefined; layer = layer.outer) layer.streamed = true
 }
+
+/** A context to hand on, and whether a first byte of what runs under it has reached a reader. */
+export function watchedForStreams(context: EffectContext): {
+  readonly context: EffectContext
+  readonly streamed: () => boolean
+} {
+  const outer = protectionOf(context)
+  const layer: Protection = { outer, retriedBy: outer?.retriedBy, streamed: false }
+  return { context: within(context, layer, context.signal), streamed: () => layer.streamed }
+}

@@ -1,0 +1,161 @@
+import {
+  type AnyActorDef,
+  createSystem,
+  defineActor,
+  effect,
+  memory,
+  protocol,
+  Subjects,
+  type System,
+} from '@troupe/core'
+import { decodeRecord, replayAll } from '@troupe/core/replay'
+import { streaming } from '@troupe/resilience'
+import { signature } from '@troupe/signatures'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { ModelError } from './model.ts'
+import { type Route, routed } from './routed.ts'
+import { routings } from './routing.ts'
+import { type Line, scriptedModel } from './scripted-model.ts'
+
+const triage = signature("docstring: str -> module: Literal['email', 'socket'], score: float", { name: 'Triage' })
+type In = { docstring: string }
+type Out = { module: 'email' | 'socket'; score: number }
+const input = { docstring: 'Read a message.' }
+const good = '{"module": "email", "score": 0.5}'
+const down = new ModelError('ServerFailed', 'down')
+const cents = (inPerMillion: number) => ({ inPerMillion, outPerMillion: inPerMillion })
+
+function route(name: string, lines: readonly Line[], price = 1) {
+  const model = scriptedModel(lines, { name })
+  return { name, model, price: cents(price), asked: model.asked } satisfies Route<In, Out> & { asked: unknown }
+}
+const says = protocol('idle', { events: { nothing: z.object({}) } })
+const idle = defineActor(says, { logic: says.handlers({}, { nothing: (state) => ({ state }) }) })
+const systemOf = (...defs: readonly AnyActorDef[]) => createSystem({ actors: [...defs, idle], backend: memory() })
+
+/** What the effects' records say, in order. */
+async function records(system: System): Promise<unknown[]> {
+  const found: unknown[] = []
+  for await (const { bytes } of system.connection.journal.read(`tr.${system.connection.namespace}.j.>`)) {
+    for (const { effect: ended } of decodeRecord(bytes).steps) if (ended?.evidence) found.push(ended.evidence)
+  }
+  return found
+}
+const evidenceOf = (system: System) => system.get(routings, triage.hash).ask({ type: 'evidence' })
+
+test('routed/1: the better route is found by evidence, and what came of each choice is told', async () => {
+  await using system = await systemOf(routings)
+  const cheap = route('cheap', Array(20).fill('no JSON'), 0.1)
+  const strong = route('strong', Array(20).fill(good), 1)
+  const ask = routed(triage, { routes: [cheap, strong], maxRepairs: 0 })
+  for (let n = 0; n < 8; n++) expect(await system.run(ask, input)).toEqual({ module: 'email', score: 0.5 })
+  const { routes } = await evidenceOf(system)
+  expect(routes['strong']).toMatchObject({ outcomes: 8, wrong: 0 })
+  expect(cheap.asked.length).toBeLessThan(4)
+  expect(routes['cheap']?.right).toBe(0)
+})
+
+test('escalate asks the cheapest first, and the next one when its answer is not accepted', async () => {
+  await using system = await systemOf(routings)
+  const cheap = route('cheap', [good], 0.1)
+  const strong = route('strong', ['{"module": "socket", "score": 0.99}'], 1)
+  const accept = ({ score }: Out) => score > 0.9
+  const ask = routed(triage, { routes: [strong, cheap], policy: { order: 'escalate' }, accept })
+  expect(await system.run(ask, input)).toEqual({ module: 'socket', score: 0.99 })
+  expect([cheap.asked.length, strong.asked.length]).toEqual([1, 1])
+  const never = routed(triage, { routes: [route('only', [good])], accept: () => false })
+  await expect(system.run(never, input)).rejects.toMatchObject({ code: 'ResultRefused' })
+})
+
+test('routed/2: a route that fails is followed by the next; one that refuses rests for as long as it says', async () => {
+  await using system = await systemOf(routings)
+  const busy = new ModelError('RateLimited', 'slow down', { retryAfterMs: 60_000 })
+  const first = route('first', [busy], 0.1)
+  const second = route('second', [down, good, good], 0.2)
+  const third = route('third', [good], 0.3)
+  const ask = routed(triage, { routes: [first, second, third], policy: { order: 'escalate' } })
+  expect(await system.run(ask, input)).toMatchObject({ module: 'email' })
+  expect([first, second, third].map(({ asked }) => asked.length)).toEqual([1, 1, 1])
+  await system.run(ask, input)
+  expect([first, second, third].map(({ asked }) => asked.length)).toEqual([1, 2, 1])
+  const alone = routed(triage, { routes: [first] })
+  await expect(system.run(alone, input)).rejects.toMatchObject({
+    code: 'Busy',
+    details: { retryAfterMs: expect.any(Number) },
+  })
+})
+
+test('routed/2: nobody else is asked after a first streamed byte, or for an input that fits no schema', async () => {
+  await using system = await systemOf(routings)
+  const broken = effect('streams', 'idempotent', async (_: In, context): Promise<Out> => {
+    streaming(context)
+    throw new Error('cut')
+  })
+  const other = route('other', [good, good])
+  const ask = routed(triage, { routes: [{ name: 'streams', effect: broken }, other], pin: 'streams' })
+  await expect(system.run(ask, input)).rejects.toThrow('cut')
+  const both = routed(triage, {
+    routes: [{ name: 'streams', effect: broken, price: cents(0) }, other],
+    policy: { order: 'escalate' },
+  })
+  await expect(system.run(both, input)).rejects.toThrow('cut')
+  const wrong: In = JSON.parse('{"docstring": 7}')
+  await expect(system.run(routed(triage, { routes: [other] }), wrong)).rejects.toMatchObject({ code: 'InvalidEvent' })
+  expect(other.asked.length).toBe(0)
+})
+
+test('a pin of an operator holds for all, before that of the caller, until it is taken away', async () => {
+  await using system = await systemOf(routings)
+  const routes = [route('a', Array(9).fill(good), 1), route('b', Array(9).fill(good), 2)]
+  const ask = routed(triage, { routes, pin: 'a' })
+  await system.get(routings, triage.hash).ask({ type: 'pin', route: 'b' })
+  await system.run(ask, input)
+  await system.get(routings, triage.hash).ask({ type: 'pin', route: null })
+  await system.run(ask, input)
+  expect(routes.map(({ asked }) => asked.length)).toEqual([1, 1])
+})
+
+test('routed/3: a routing that cannot be asked costs its evidence alone', async () => {
+  await using system = await systemOf()
+  const ask = routed(triage, { routes: [route('only', [good])] })
+  expect(await system.run(ask, input)).toMatchObject({ module: 'email' })
+  const [record] = await records(system)
+  expect(record).toMatchObject({
+    'routed.Triage': { unasked: expect.any(String), asked: [{ route: 'only', ended: 'accepted' }] },
+  })
+}, 20_000)
+
+test('routed/4: one plain string is asked for in words', async () => {
+  await using system = await systemOf(routings)
+  const summary = signature('text: str -> summary: str', { desc: { summary: 'one line' } })
+  const model = scriptedModel(['  It is short.\n'])
+  expect(await system.run(routed(summary, { routes: [{ name: 'm', model }] }), { text: 'long' })).toEqual({
+    summary: 'It is short.',
+  })
+  expect(model.asked[0]?.format).toBeUndefined()
+  expect(model.asked[0]?.messages[0]?.content).toContain('Answer with summary, one line, as plain text')
+})
+
+test('routing/1: choices are in the log with their evidence, and the log replays to the same', async () => {
+  await using system = await systemOf(routings)
+  const routes = [route('a', Array(9).fill(good)), route('b', Array(9).fill(good))]
+  const ask = routed(triage, { routes, policy: { explore: 'thompson' } })
+  for (let n = 0; n < 5; n++) await system.run(ask, input)
+  const chosen = (await records(system)).map((record) =>
+    z
+      .looseObject({
+        'routed.Triage': z.looseObject({ selection: z.looseObject({ seed: z.string(), order: z.array(z.string()) }) }),
+      })
+      .parse(record),
+  )
+  expect(new Set(chosen.map((one) => one['routed.Triage'].selection.seed)).size).toBe(5)
+  const { journal, namespace } = system.connection
+  expect(await replayAll(journal, new Subjects(namespace), [routings, idle])).toMatchObject({ mismatches: 0 })
+})
+
+test('routes without names of their own are refused when they are declared', () => {
+  expect(() => routed(triage, { routes: [] })).toThrow(/has no routes/)
+  expect(() => routed(triage, { routes: [route('a', []), route('a', [])] })).toThrow(/same name/)
+  expect(() => routed(triage, { routes: [route('a', [])], pin: 'b' })).toThrow(/'b' is pinned/)
+})
