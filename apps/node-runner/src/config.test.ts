@@ -4,6 +4,7 @@ import { readConfig, readModelConfig } from './config.ts'
 test('nothing set: the data folder and the stand-in', () => {
   expect(readConfig({})).toEqual({ dataDir: '.troupe' })
   expect(readModelConfig({})).toEqual({ kind: 'stand-in' })
+  expect(readConfig({ TROUPE_METRICS_PORT: '9464' })).toEqual({ dataDir: '.troupe', metricsPort: 9464 })
 })
 
 test('a real model takes the usual variables and has a budget', () => {
@@ -31,5 +32,6 @@ test('config/2: a value that makes no sense is refused by name', () => {
   const env = { TROUPE_LLM: 'openai-compatible', TROUPE_MODEL: 'm', TROUPE_BUDGET_USD: 'much' }
   expect(() => readModelConfig(env)).toThrow(/TROUPE_BUDGET_USD is 'much'/)
   const many = { TROUPE_LLM: 'openai-compatible', TROUPE_MODEL: 'm', TROUPE_TPM: '1.5' }
+  expect(() => readConfig({ TROUPE_METRICS_PORT: '0' })).toThrow(/TROUPE_METRICS_PORT is '0'/)
   expect(() => readModelConfig(many)).toThrow(/TROUPE_TPM is '1.5'/)
 })

@@ -3,6 +3,7 @@
  *
  *   NATS_URL             servers to read the log from, instead of the data folder
  *   TROUPE_DATA          data folder; `.troupe` in the working folder by default
+ *   TROUPE_METRICS_PORT  the demo serves `/metrics` there, of its model calls, and its nodes on the ports after it; none by default
  *   TROUPE_LLM           `stand-in` (default) or `openai-compatible`; for the latter:
  *   OPENAI_BASE_URL      endpoint; `https://api.openai.com/v1` by default
  *   OPENAI_API_KEY       key of that endpoint
@@ -20,11 +21,26 @@ import { Problem } from './problem.ts'
 export interface Config {
   readonly dataDir: string
   readonly natsUrl?: string
+  readonly metricsPort?: number
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const natsUrl = env['NATS_URL']
-  return { dataDir: env['TROUPE_DATA'] || '.troupe', ...(natsUrl && { natsUrl }) }
+  const metricsPort = portIn(env, 'TROUPE_METRICS_PORT')
+  return {
+    dataDir: env['TROUPE_DATA'] || '.troupe',
+    ...(natsUrl && { natsUrl }),
+    ...(metricsPort !== undefined && { metricsPort }),
+  }
+}
+
+function portIn(env: NodeJS.ProcessEnv, name: string): number | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1 || value > 65_000)
+    throw wrong(`${name} is '${text}'`, 'give a port from 1 to 65000')
+  return value
 }
 
 /** Which model the demo and the nodes use. @throws Problem that names the variable */

@@ -9,6 +9,7 @@ import type { Address } from './address.ts'
 import { append, type Fate } from './append.ts'
 import type { ShardProgress } from './checkpoint.ts'
 import { hashOfBytes } from './codec.ts'
+import type { Observer } from './observer.ts'
 import { type Clock, type Entropy, type Journal, PAYLOAD_BYTES } from './ports.ts'
 import type { Recovered } from './recovery.ts'
 import type { LogTrim } from './retention.ts'
@@ -39,6 +40,7 @@ export interface ActorJournalOptions {
   readonly onStateSize?: (sizeBytes: number) => void
   readonly trim?: LogTrim
   readonly seal?: TreeSeal
+  readonly observer?: Observer
 }
 
 /** What one append holds. */
@@ -80,10 +82,12 @@ export class ActorJournal {
   }
 
   async write(entry: Entry, goOn: () => boolean): Promise<Fate> {
-    const { address, journal, clock, subject, progress } = this.#o
+    const { address, journal, clock, subject, progress, observer } = this.#o
     const { bytes, carriesState } = this.#bytes(entry)
     progress?.begins(address)
+    const begun = observer === undefined ? 0 : clock.monotonic()
     const fate = await append(journal, clock, { subject, expected: this.#position, bytes, goOn })
+    observer?.appended({ outcome: fate.kind, tookMs: clock.monotonic() - begun, sizeBytes: bytes.byteLength })
     const { asks, effects, timers, sends } = entry.open
     progress?.ends(address, fate, asks + effects + timers + sends > 0)
     if (fate.kind === 'committed') {

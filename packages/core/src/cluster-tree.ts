@@ -4,8 +4,8 @@
  * 1. Only actors in memory are listed; the log knows the others. A node that does not answer is named, never left out.
  */
 import type { Address, ShardName, Subjects } from './address.ts'
+import { askNodes } from './ask-nodes.ts'
 import type { Json } from './codec.ts'
-import { dataIn } from './envelope.ts'
 import type { Bus, Clock, Store } from './ports.ts'
 
 export interface ListedChild {
@@ -53,48 +53,14 @@ export async function readClusterTree(
   clock: Clock,
   timeoutMs = 2_000,
 ): Promise<ClusterTree> {
-  const names = await nodesOf(store)
-  const asked = names.map(async (node) => ({
-    node,
-    answer: await ask(bus, clock, subjects.node(node, 'tree'), timeoutMs),
-  }))
+  const { answers, missing } = await askNodes({ store, bus }, subjects, clock, 'tree', { timeoutMs })
   const nodes: ListedNode[] = []
-  const missing: string[] = []
-  for (const { node, answer } of await Promise.all(asked)) {
+  const strange: string[] = []
+  for (const [node, answer] of answers) {
     if (isListing(answer)) nodes.push(answer)
-    else missing.push(node)
+    else strange.push(node)
   }
-  return { nodes, missing }
-}
-
-async function nodesOf(store: Store): Promise<string[]> {
-  const entry = await store.get('view')
-  const view: unknown = entry === undefined ? undefined : parsed(entry.value)
-  if (!isRecord(view) || !Array.isArray(view['members'])) return []
-  const nodes = view['members'].flatMap((member: unknown) => (isRecord(member) ? [String(member['node'])] : []))
-  return [...new Set(nodes)].sort()
-}
-
-/** @returns undefined when nobody has answered in time */
-function ask(bus: Bus, clock: Clock, subject: string, timeoutMs: number): Promise<unknown> {
-  return new Promise((resolve) => {
-    const end = (answer: unknown) => {
-      timer.cancel()
-      reply.close()
-      resolve(answer)
-    }
-    const reply = bus.openReply((answer) => end(answer === 'no-responders' ? undefined : parsed(answer.data)))
-    const timer = clock.after(timeoutMs, () => end(undefined), { keepAlive: true })
-    bus.publish(subject, new Uint8Array(), { reply: reply.subject })
-  })
-}
-
-function parsed(bytes: Uint8Array): unknown {
-  try {
-    return dataIn(JSON.parse(Buffer.from(bytes).toString('utf8')), 'answer')
-  } catch {
-    return undefined
-  }
+  return { nodes, missing: [...missing, ...strange].sort() }
 }
 
 function isListing(value: unknown): value is ListedNode {

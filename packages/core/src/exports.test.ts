@@ -22,6 +22,7 @@ test('@troupe/core', () => {
     'Subjects',
     'TroupeError',
     'addressOf',
+    'askNodes',
     'assertNever',
     'canonical',
     'createSystem',

@@ -19,6 +19,7 @@ export {
   splitAddress,
   token,
 } from './address.ts'
+export { askNodes, type NodeAnswers } from './ask-nodes.ts'
 export type { ChangesOptions } from './changes.ts'
 export { realClock } from './clock.ts'
 export {
@@ -35,6 +36,7 @@ export { cryptoEntropy, seededEntropy } from './entropy.ts'
 export * from './errors.ts'
 export { memoryKeys, storedKeys } from './keys.ts'
 export { memory } from './memory/backend.ts'
+export type { AnswerFact, AppendFact, EffectFact, NodeFigures, Observer, TurnFact } from './observer.ts'
 export type { EffectOverride, EffectOverrides } from './overrides.ts'
 export type * from './ports.ts'
 export {

@@ -59,6 +59,11 @@ export class MailRoom {
     return subscription
   }
 
+  /** Actors with mail that is not known to be consumed. */
+  get due(): number {
+    return this.#due.size
+  }
+
   stop(): void {
     this.#stopped = true
     this.#connection.unsubscribe()

@@ -3,6 +3,7 @@
  *
  *     tr.<ns>.n.<node>.status      {}            → node, durability, shards, residents, view
  *     tr.<ns>.n.<node>.tree        {}            → its actors in memory with their children and states
+ *     tr.<ns>.n.<node>.metrics     {from?}       → what its observer reports, as much as one message holds from there on
  *     tr.<ns>.n.any.locate         {type, key}   → address, shard, command and journal subjects
  */
 import { type Address, addressOf, type ShardName, type Subjects } from './address.ts'
@@ -24,10 +25,14 @@ export interface NodeFacts {
   readonly shards: () => readonly ShardName[]
   readonly residents: () => readonly Address[]
   readonly trees: (limit: number) => readonly ListedActor[]
+  /** Undefined: nobody observes this node. */
+  readonly metrics: () => readonly object[] | undefined
 }
 
 /** Residents beyond this many are counted and not listed. */
 const LISTED = 1_000
+/** What an answer says beside its metrics. */
+const PAGE_HEAD_BYTES = 1_000
 
 export function nodeService(facts: NodeFacts): ServiceInfo {
   const { node, id, version, durability, types, subjects } = facts
@@ -47,6 +52,11 @@ export function nodeService(facts: NodeFacts): ServiceInfo {
         name: 'tree',
         subject: subjects.node(node, 'tree'),
         handle: () => json(treeOf(facts)),
+      },
+      {
+        name: 'metrics',
+        subject: subjects.node(node, 'metrics'),
+        handle: (message) => json({ v: 1, node, ...metricsPage(facts, message) }),
       },
       {
         name: 'locate',
@@ -71,6 +81,27 @@ function treeOf({ node, shards, residents, trees }: NodeFacts): ListedNode & { r
     const listing = { v: 1, node, shards: shards(), actors, more: all - actors.length } as const
     if (limit === 0 || json(listing).length <= PAYLOAD_BYTES) return listing
   }
+}
+
+/** `next`: where the next question goes on. A metric that no message holds is left out and counted. */
+function metricsPage({ metrics }: NodeFacts, { data }: BusMessage) {
+  const reported = metrics()
+  if (reported === undefined) return { metrics: null }
+  const question: unknown = data.byteLength === 0 ? undefined : JSON.parse(Buffer.from(data).toString('utf8'))
+  const from = typeof question === 'object' && question !== null && 'from' in question ? Number(question.from) : 0
+  const page: object[] = []
+  let [left, omitted] = [PAYLOAD_BYTES - PAGE_HEAD_BYTES, 0]
+  for (const [n, metric] of reported.entries()) {
+    if (n < from) continue
+    const sizeBytes = json(metric).length + 1
+    if (sizeBytes > PAYLOAD_BYTES - PAGE_HEAD_BYTES) omitted += 1
+    else if (sizeBytes > left) return { metrics: page, omitted, next: n }
+    else {
+      page.push(metric)
+      left -= sizeBytes
+    }
+  }
+  return { metrics: page, omitted }
 }
 
 function locate({ subjects, shardOf }: NodeFacts, { data }: BusMessage) {

@@ -86,6 +86,11 @@ export class Residency {
     if (!this.#exceeded) this.#said = false
   }
 
+  /** Of all states that are held. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   stop(): void {
     this.#look?.cancel()
   }

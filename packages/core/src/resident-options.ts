@@ -5,6 +5,7 @@ import type { ShardProgress } from './checkpoint.ts'
 import type { Json } from './codec.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { TroupeError } from './errors.ts'
+import type { Observer } from './observer.ts'
 import type { Clock, Entropy, Journal, Mail } from './ports.ts'
 import type { LogTrim } from './retention.ts'
 import type { EffectRuntime } from './runtime.ts'
@@ -49,6 +50,7 @@ export interface ResidentOptions {
   readonly onStateSize?: (sizeBytes: number) => void
   /** The nodes that announce this logic for the actor's type. */
   readonly servedBy?: (logic: string) => readonly string[]
+  readonly observer?: Observer
   /** What a group has released is on its way. */
   readonly onRelease?: () => void
   readonly onLog: (text: string, data: object) => void

@@ -34,6 +34,7 @@ import {
 import { Handover } from './handover.ts'
 import { lettersIn } from './letter.ts'
 import { MailRoom } from './mail-room.ts'
+import type { NodeFigures, Observer } from './observer.ts'
 import type { Outbox } from './outbox.ts'
 import type { BusMessage, BusSubscription, Clock, Connection, Entropy, KeyStore, Subscription, Timer } from './ports.ts'
 import { Residency, type ResidencyCap } from './residency.ts'
@@ -60,6 +61,7 @@ export interface ShardHostOptions {
   readonly activation: Activation
   readonly residency: ResidencyCap
   readonly keys: KeyStore
+  readonly observer?: Observer
   /** Whether the lease still stands. */
   readonly valid: () => boolean
   /** Whether all nodes of its group know the type. */
@@ -231,6 +233,19 @@ export class ShardHost {
     return some.map(([address, resident]) => ({ ...resident.listing(), shard: this.shardOf(address) }))
   }
 
+  /** What an observer reads when it is asked. */
+  figures(node: string): NodeFigures {
+    const waiting = new Map<string, number>([...this.#o.defs.keys()].map((type) => [type, 0]))
+    let openEffects = 0
+    for (const [address, resident] of this.#residents) {
+      const { type } = splitAddress(address)
+      waiting.set(type, (waiting.get(type) ?? 0) + resident.waiting)
+      openEffects += resident.openEffects
+    }
+    const [shards, residents, residentBytes] = [this.#shards.size, this.#residents.size, this.#residency.bytes]
+    return { node, shards, residents, residentBytes, waiting, withMail: this.#room.due, openEffects }
+  }
+
   /** Activates what earlier owners left open. What is read may lag behind: activation itself reads the leader. */
   async #takeUp(shard: ShardName, look: 'first' | 'second'): Promise<void> {
     const { connection, subjects, clock, onLog } = this.#o
@@ -310,7 +325,9 @@ export class ShardHost {
   }
 
   /** Also the way in for messages from this node itself, which never leave it. */
-  receive(envelope: Envelope, route: Route, sizeBytes: number): void {
+  receive(envelope: Envelope, told: Route, sizeBytes: number): void {
+    const { observer } = this.#o
+    const route = observer === undefined || envelope.kind !== 'event' ? told : this.#observed(envelope, told, observer)
     const known = this.#residents.get(envelope.to)
     if (known !== undefined && envelope.kind !== 'operator' && this.holds(envelope.to) && this.#o.valid()) {
       return known.receive(envelope, route, sizeBytes)
@@ -330,8 +347,21 @@ export class ShardHost {
         new LogicRefused(`'${envelope.to}' is not encrypted: without a key of its own its log cannot be erased`),
       )
     }
-    const told = erases ? this.#erasing(envelope.to, route) : route
-    this.#resident(envelope.to, envelope.cause)?.receive(envelope, told, sizeBytes)
+    const answered = erases ? this.#erasing(envelope.to, route) : route
+    this.#resident(envelope.to, envelope.cause)?.receive(envelope, answered, sizeBytes)
+  }
+
+  #observed({ to }: Envelope, told: Route, observer: Observer): Route {
+    const { clock, defs } = this.#o
+    const arrivedAt = clock.monotonic()
+    const { type } = splitAddress(to)
+    // Others may send to any type: only our own become label values.
+    const known = defs.has(type) ? type : 'unknown'
+    return (answer) => {
+      told(answer)
+      const code = answer.ok ? 'ok' : answer.error.code
+      observer.answered({ type: known, code, tookMs: clock.monotonic() - arrivedAt })
+    }
   }
 
   /** An order to erase is answered when the key is gone: from the log by its tombstone, from memory with its actor. */
@@ -359,7 +389,7 @@ export class ShardHost {
     const shard = this.shardOf(address)
     const held = this.#shards.get(shard)
     if (def === undefined || held === undefined) return undefined
-    const { connection, subjects, clock, entropy, runtime, activation, onLog, onDoubt } = this.#o
+    const { connection, subjects, clock, entropy, runtime, activation, observer, onLog, onDoubt } = this.#o
     const subject = subjects.journal(shard, address)
     const { journal } = connection
     const { retention, encrypted: seals = false } = def
@@ -378,6 +408,7 @@ export class ShardHost {
       clock,
       entropy,
       runtime,
+      ...(observer && { observer }),
       onEmit: (event, step) => this.#emit(address, event, step),
       onSend: (send) => this.#send(address, def.persistence === 'volatile', send),
       mail: {
@@ -450,6 +481,7 @@ export class ShardHost {
     const { connection, subjects, clock, onLog } = this.#o
     const { to, reason, message } = letter
     onLog('dead letter', { to, reason, why: message })
+    this.#o.observer?.buried({ type: splitAddress(to).type, reason })
     const bytes = packDeadLetter(letter)
     while (!this.#stopped) {
       const outcome = await connection.mail.store(subjects.deadLetters(splitAddress(to).type), bytes, {

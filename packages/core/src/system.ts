@@ -25,6 +25,7 @@ import { memory } from './memory/backend.ts'
 import { serveMicro } from './micro-service.ts'
 import { agreeOnNamespace, type NamespaceRecord, readNamespace } from './namespace-record.ts'
 import { nodeService } from './node-service.ts'
+import { guarded, type Observer } from './observer.ts'
 import { Outbox } from './outbox.ts'
 import { type EffectOverrides, Overrides } from './overrides.ts'
 import type { Backend, Clock, Connection, Durability, Entropy, KeyStore, Subscription } from './ports.ts'
@@ -82,6 +83,8 @@ export interface SystemOptions {
   readonly effects?: EffectOverrides
   /** What the runtime has to say to operators. @defaultValue nothing */
   readonly onLog?: (text: string, data: object) => void
+  /** Is told what this node does: for metrics. @defaultValue none, and nothing is measured */
+  readonly observer?: Observer
   readonly clock?: Clock
   readonly entropy?: Entropy
 }
@@ -156,6 +159,8 @@ export interface System extends AsyncDisposable {
   /** What effects of this node see of it; for bridges that work outside actors. */
   readonly runtime: EffectRuntime
   readonly connection: Connection
+  /** What the observer of this node reports now; undefined without one. */
+  metrics(): readonly object[] | undefined
   /** Letters that nobody has applied, of all actors or of one type; the oldest first. */
   deadLetters(type?: string): AsyncIterable<ListedDeadLetter>
   /**
@@ -212,6 +217,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
       onLog,
       clock,
       entropy,
+      observer: options.observer && guarded(options.observer, onLog),
     }
     system = new RunningSystem(parts)
     await system.join()
@@ -237,6 +243,7 @@ interface Parts {
   readonly onLog: (text: string, data: object) => void
   readonly clock: Clock
   readonly entropy: Entropy
+  readonly observer: Observer | undefined
 }
 
 class RunningSystem implements System {
@@ -261,7 +268,7 @@ class RunningSystem implements System {
   #drained: Promise<void> | undefined
 
   constructor(parts: Parts) {
-    const { node, app, connection, record, clock, entropy, effects, defs, residency, keys, onLog } = parts
+    const { node, app, connection, record, clock, entropy, effects, defs, residency, keys, onLog, observer } = parts
     this.#parts = parts
     this.#activation = { namespace: connection.namespace, ...activationFacts(node, app, clock) }
     this.#idRoot = entropy.hex(80)
@@ -316,6 +323,7 @@ class RunningSystem implements System {
       activation: this.#activation,
       residency,
       keys,
+      ...(observer && { observer }),
       valid: () => this.#membership?.valid ?? false,
       isServed: (type) => this.#membership?.isServed(type) ?? false,
       onCheckpoint: (shard, checkpoint) => this.#membership?.note(shard, checkpoint),
@@ -368,6 +376,7 @@ class RunningSystem implements System {
         shards: () => membership.openShards,
         residents: () => this.#host.residents,
         trees: (limit) => this.#host.trees(limit),
+        metrics: () => this.metrics(),
       }),
     )
     await membership.join()
@@ -377,6 +386,11 @@ class RunningSystem implements System {
   get durability(): Durability {
     return this.connection.durability
   }
+
+  metrics(): readonly object[] | undefined {
+    return this.#parts.observer?.report(this.#host.figures(this.node))
+  }
+
   get<P extends AnyProtocol, L extends AnyActorLogic>(
     actor: ActorDef<P, L>,
     key: string,

@@ -55,6 +55,7 @@ import { Rests } from './rests.ts'
 import { ANSWERS_PER_CLIENT, type Settlement, TOMBSTONE_MS } from './settlement.ts'
 import type { Activation } from './step.ts'
 import { type MadeStep, StepMaker } from './step-maker.ts'
+import { TurnWatch } from './turn-watch.ts'
 import { Unrecorded } from './unrecorded.ts'
 import { validEvent } from './valid-event.ts'
 
@@ -79,6 +80,7 @@ export class Resident {
   readonly #rests: Rests
   readonly #unrecorded: Unrecorded
   readonly #intake: MailIntake | undefined
+  readonly #watch: TurnWatch | undefined
   /** Mail up to here is consumed, as committed. */
   #cursor = 0
   /** See 9. */
@@ -98,7 +100,8 @@ export class Resident {
       onInput: (input, origin) => this.#receiveSystem(input, origin),
       takeAlong: () => this.#unrecorded.takeAlong(this.#settlement),
     })
-    const { address, clock, mail, onSend } = options
+    const { address, clock, mail, onSend, observer } = options
+    this.#watch = observer && new TurnWatch(observer, clock, address)
     this.#alarm = new Alarm(
       clock,
       () => (this.#phase === 'running' && this.#settlement.life.kind === 'active' ? this.#maker.host : undefined),
@@ -127,6 +130,7 @@ export class Resident {
   }
 
   async #activate(cause: EnvelopeCause): Promise<void> {
+    this.#watch?.takes()
     try {
       await this.#recover()
       if (this.#diverged !== undefined) {
@@ -228,6 +232,15 @@ export class Resident {
       failures: settlement.failures.length + settlement.childFailures.length,
       children: host?.children() ?? [],
     }
+  }
+
+  /** Messages that wait for their turn. */
+  get waiting(): number {
+    return this.#mailbox.depth
+  }
+
+  get openEffects(): number {
+    return this.#maker.host?.openEffects ?? 0
   }
 
   /** Since when leaving memory would lose nothing that nobody else takes up; undefined when it would. */
@@ -380,6 +393,7 @@ export class Resident {
   }
 
   #group(): Group {
+    this.#watch?.takes()
     const group = newGroup()
     let now = this.#o.clock.monotonic()
     const until = now + GROUP.ms
@@ -407,6 +421,7 @@ export class Resident {
 
   #userStep(received: Received, group: Group, now: number): void {
     this.#consume(received)
+    this.#watch?.takes(received.arrivedAt)
     const { envelope, route, letter } = received
     const { address } = this.#o
     const refuse = (error: TroupeError) => this.#refuse(received, error, group)
@@ -562,6 +577,7 @@ export class Resident {
   }
 
   #release(group: Group): void {
+    this.#watch?.committed(group.steps)
     this.#o.onRelease?.()
     this.#askers.tellDue()
     for (const release of group.releases) release()

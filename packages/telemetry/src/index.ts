@@ -1,4 +1,5 @@
-/** `@troupe/telemetry`: questions to the causal log, and its traces as trees. */
+/** `@troupe/telemetry`: questions to the causal log, its traces as trees, metrics of the log and of running nodes. */
+export { type Asking, type ClusterMetrics, getMetrics, questions } from './cluster-metrics.ts'
 export { EventIndex, type IndexState, openEventIndex } from './event-index.ts'
 export { metricsOf } from './log-metrics.ts'
 export { type EffectFacts, eventsOf, type LoggedEvent, orderOf, positionOf, type WriterNodes } from './logged-event.ts'
@@ -14,6 +15,8 @@ export {
   type Summary,
   summaryOf,
 } from './metrics.ts'
+export { type MetricsServer, metricsResponse, type ServeMetrics, serveMetrics } from './metrics-server.ts'
+export { type ModelCall, type NodeMetrics, nodeMetrics } from './node-metrics.ts'
 export { CONTENT_TYPE, prometheusText } from './prometheus-text.ts'
 export type { ActorSummary, EventFilter, TraceSummary } from './query.ts'
 export { Sketch, type SketchData } from './sketch.ts'

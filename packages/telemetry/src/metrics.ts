@@ -3,7 +3,7 @@
  *
  * 1. A snapshot is plain JSON, and merging snapshots of many nodes gives what one node would have counted.
  * 2. Names and labels follow Prometheus' rules from the declaration on: what breaks one is refused there, not in a scrape.
- * 3. At most `MAX_SERIES` label sets of one metric: the rest is counted under the label value `other`, so memory is bounded.
+ * 3. At most `MAX_SERIES` label sets of one metric, or fewer as declared: the rest is counted under the label value `other`, so memory is bounded.
  */
 import { LogicRefused } from '@troupe/core'
 import { Sketch, type SketchData } from './sketch.ts'
@@ -59,9 +59,14 @@ export interface Summary {
 
 export class Metrics {
   readonly #metrics = new Map<string, () => MetricSnapshot>()
+  readonly #maxSeries: number
+
+  constructor({ maxSeries = MAX_SERIES }: { readonly maxSeries?: number } = {}) {
+    this.#maxSeries = maxSeries
+  }
 
   counter<const L extends string = never>(name: string, help: string, labels: readonly L[] = []): Counter<L> {
-    const series = new SeriesOf<number>(labels, () => 0)
+    const series = new SeriesOf<number>(labels, this.#maxSeries, () => 0)
     this.#declare(name, 'counter', labels, () => ({
       kind: 'counter',
       name,
@@ -81,7 +86,7 @@ export class Metrics {
     across: 'sum' | 'max',
     labels: readonly L[] = [],
   ): Gauge<L> {
-    const series = new SeriesOf<number>(labels, () => 0)
+    const series = new SeriesOf<number>(labels, this.#maxSeries, () => 0)
     this.#declare(name, 'gauge', labels, () => {
       return { kind: 'gauge', name, help, across, series: series.all((value) => value) }
     })
@@ -89,7 +94,7 @@ export class Metrics {
   }
 
   distribution<const L extends string = never>(name: string, help: string, labels: readonly L[] = []): Distribution<L> {
-    const series = new SeriesOf(labels, () => new Sketch())
+    const series = new SeriesOf(labels, this.#maxSeries, () => new Sketch())
     this.#declare(name, 'distribution', labels, () => {
       return { kind: 'distribution', name, help, series: series.all((sketch) => sketch.toJSON()) }
     })
@@ -118,11 +123,13 @@ export class Metrics {
 
 class SeriesOf<T> {
   readonly #labels: readonly string[]
+  readonly #most: number
   readonly #empty: () => T
   readonly #series = new Map<string, { readonly labels: Labels; value: T }>()
 
-  constructor(labels: readonly string[], empty: () => T) {
+  constructor(labels: readonly string[], most: number, empty: () => T) {
     this.#labels = labels
+    this.#most = most
     this.#empty = empty
   }
 
@@ -137,7 +144,7 @@ class SeriesOf<T> {
   }
 
   #begin(key: string, given: Labels) {
-    const full = this.#series.size >= MAX_SERIES
+    const full = this.#series.size >= this.#most
     const labels = Object.fromEntries(this.#labels.map((label) => [label, full ? OTHER : String(given[label])]))
     const place = full ? this.#labels.map(() => OTHER).join('\u0000') : key
     const series = this.#series.get(place) ?? { labels, value: this.#empty() }

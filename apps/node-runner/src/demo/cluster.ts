@@ -7,6 +7,7 @@
 import { createSystem, type System } from '@troupe/core'
 import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
 import { type ConfiguredModel, limited, type ModelService, modelGate, serveModels } from '@troupe/llm'
+import { type MetricsServer, nodeMetrics, serveMetrics } from '@troupe/telemetry'
 import { NodeProcess } from './node-process.ts'
 
 export interface ClusterOptions {
@@ -14,6 +15,7 @@ export interface ClusterOptions {
   readonly namespace: string
   readonly nodes: number
   readonly model: ConfiguredModel
+  readonly metricsPort?: number
 }
 
 /** The shortest allowed: the demo shows a takeover, and nobody wants to wait 20 s for it. */
@@ -24,18 +26,29 @@ export class DemoCluster {
   readonly client: System
   readonly nodes: readonly NodeProcess[]
   readonly models: ModelService
+  readonly #metrics: MetricsServer | undefined
   #ended: Promise<void> | undefined
 
-  private constructor(server: NatsServer, client: System, nodes: readonly NodeProcess[], models: ModelService) {
+  private constructor(
+    server: NatsServer,
+    client: System,
+    nodes: readonly NodeProcess[],
+    models: ModelService,
+    metrics: MetricsServer | undefined,
+  ) {
     this.server = server
     this.client = client
     this.nodes = nodes
     this.models = models
+    this.#metrics = metrics
   }
 
-  static async start({ storeDir, namespace, nodes, model }: ClusterOptions): Promise<DemoCluster> {
+  static async start({ storeDir, namespace, nodes, model, metricsPort }: ClusterOptions): Promise<DemoCluster> {
     const server = await startNatsServer({ storeDir })
+    const own = nodeMetrics()
+    let metrics: MetricsServer | undefined
     try {
+      if (metricsPort !== undefined) metrics = await serveMetrics({ port: metricsPort, metrics: () => own.snapshot() })
       const backend = nats({
         servers: server.url,
         namespace,
@@ -51,17 +64,22 @@ export class DemoCluster {
         namespace,
         model: limits === undefined ? model.model : limited(model.model, limits, clock),
         clock,
+        onRecord: own.modelCalled,
         ...(model.budget && { budget: model.budget }),
       })
       const names = Array.from({ length: nodes }, (_, n) => `node-${n + 1}`)
-      const started = names.map((name) => new NodeProcess({ name, servers: server.url, namespace, leaseMs: LEASE_MS }))
-      const cluster = new DemoCluster(server, client, started, models)
+      const started = names.map((name, n) => {
+        const port = metricsPort === undefined ? {} : { metricsPort: metricsPort + 1 + n }
+        return new NodeProcess({ name, servers: server.url, namespace, leaseMs: LEASE_MS, ...port })
+      })
+      const cluster = new DemoCluster(server, client, started, models, metrics)
       await Promise.all(started.map((node) => node.ready())).catch(async (error: unknown) => {
         await cluster.end()
         throw error
       })
       return cluster
     } catch (error) {
+      await metrics?.close()
       await server.stop()
       throw error
     }
@@ -76,6 +94,7 @@ export class DemoCluster {
     await Promise.all(this.nodes.map((node) => node.end()))
     await this.models.stop()
     await this.client.stop()
+    await this.#metrics?.close()
     await this.server.stop()
   }
 }

@@ -12,6 +12,8 @@ export interface NodeConfig {
   readonly servers: string
   readonly namespace: string
   readonly leaseMs: number
+  /** Of its `/metrics`; absent: it is not observed. */
+  readonly metricsPort?: number
 }
 
 const SCRIPT = fileURLToPath(new URL('node.ts', import.meta.url))

@@ -30,13 +30,20 @@ const ROWS_PER_TRIAL = 50
 
 export async function runDemo(options: DemoOptions, screen: Screen, signal: AbortSignal): Promise<object> {
   const begun = performance.now()
-  const { dataDir } = readConfig()
+  const { dataDir, metricsPort } = readConfig()
   const run = createRun(dataDir, { entry: fileURLToPath(new URL('app.ts', import.meta.url)), namespace: NAMESPACE })
   screen.line(`Data: ${run.folder}${options.ephemeral ? ' (removed afterwards)' : ''}`)
   const { model, standIn } = await modelOf(options, screen)
   let cluster: DemoCluster | undefined
   try {
-    cluster = await DemoCluster.start({ storeDir: run.natsDir, namespace: NAMESPACE, nodes: options.nodes, model })
+    const metrics = metricsPort === undefined ? {} : { metricsPort }
+    cluster = await DemoCluster.start({
+      storeDir: run.natsDir,
+      namespace: NAMESPACE,
+      nodes: options.nodes,
+      model,
+      ...metrics,
+    })
     const stop = () => void cluster?.end()
     signal.addEventListener('abort', stop, { once: true })
     signal.throwIfAborted()
