@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createSystem } from '@troupe/core'
 import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
+import { eventually } from '@troupe/core/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { orphansIn, otlpReceiver } from '../otlp/receiver.ts'
 import { actors } from './small-app.ts'
 
 const main = fileURLToPath(new URL('../../apps/node-runner/src/main.ts', import.meta.url))
@@ -71,6 +73,47 @@ beforeAll(async () => {
   }
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test('traces are exported to an OTLP receiver, and a cursor file keeps where the export was', async () => {
+  await using receiver = await otlpReceiver()
+  const cursor = join(folder, 'cursor.json')
+  const args = ['trace', 'export', '--otlp', receiver.url, '--header', 'x-team=shop', '--cursor', cursor]
+  const first = await json(...args)
+  expect(first).toMatchObject({ code: 0, kind: 'TraceExport', sent: receiver.spans.length, dropped: 0, unreadable: 0 })
+  expect(receiver.requests[0]?.headers['x-team']).toBe('shop')
+  expect(orphansIn(receiver.spans)).toEqual([])
+  expect(receiver.spans.map(({ name }) => name)).toContain('process shop buy')
+  expect(new Set(receiver.spans.map(({ resource }) => resource['service.instance.id']))).toEqual(
+    new Set(['one', 'two']),
+  )
+  const ended = receiver.spans.filter(({ attributes }) => attributes['troupe.open'] !== true).length
+  const again = await json(...args)
+  expect(again.sent).toBe(receiver.spans.length - first.sent)
+  expect(again.sent).toBe(first.sent - ended)
+  receiver.answers.push({ status: 400 })
+  expect(await troupe('trace', 'export', '--otlp', receiver.url)).toMatchObject({
+    code: 5,
+    out: expect.stringMatching(/^0 spans sent, \d+ dropped\n$/),
+  })
+  writeFileSync(cursor, 'mine')
+  expect(await troupe(...args)).toMatchObject({ code: 2, err: expect.stringContaining('no cursor') })
+  expect((await troupe('trace', 'export', '--otlp', 'localhost:4318')).code).toBe(2)
+})
+
+test('a live export goes on until it is interrupted, and then says what it has sent', async () => {
+  await using receiver = await otlpReceiver()
+  const env = { ...process.env, TROUPE_DATA: folder, NATS_URL: '' }
+  const args = ['--conditions=troupe-source', main, 'trace', 'export', '--otlp', receiver.url, '--follow']
+  const child = spawn(process.execPath, args, { env })
+  let out = ''
+  child.stdout.on('data', (data: Buffer) => void (out += data))
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  await eventually(() => receiver.spans.some(({ name }) => name === 'process shop buy'), { withinMs: 15_000 })
+  child.kill('SIGINT')
+  expect(await ended).toBe(0)
+  expect(out).toBe(`${receiver.spans.length} spans sent, 0 dropped\n`)
+  expect(serversHere()).toEqual([])
+})
 
 test('with no node running: traces are listed, and one is shown across actors and the language border', async () => {
   const list = await json('trace', 'ls')

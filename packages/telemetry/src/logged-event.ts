@@ -60,11 +60,15 @@ export interface WriterNodes {
 }
 
 export function eventsOf(entry: JournalEntry, nodes: WriterNodes): LoggedEvent[] {
-  const record = decodeRecord(entry.bytes)
+  return eventsIn(decodeRecord(entry.bytes), entry.position, nodes)
+}
+
+/** One for each step of the record. */
+export function eventsIn(record: JournalRecord, position: number, nodes: WriterNodes): LoggedEvent[] {
   const { writer, activated } = record
   if (activated !== undefined) nodes.set(writer, activated.node)
   const node = activated?.node ?? nodes.get(writer)
-  return record.steps.map((step, n) => eventOf(record, step, orderOf(entry.position, n), node))
+  return record.steps.map((step, n) => eventOf(record, step, orderOf(position, n), node))
 }
 
 function eventOf(record: JournalRecord, step: Step, order: number, node: string | undefined): LoggedEvent {

@@ -1,10 +1,11 @@
-/** `troupe trace ls|show`: what led to what, across actors, nodes and the language border. */
+/** `troupe trace ls|show|export`: what led to what, across actors, nodes and the language border. */
 import { Command, Option } from 'commander'
 import { withLog } from '../open-log.ts'
 import { type ReadOptions, readOptions, wholeNumber } from '../options.ts'
 import { answer, envelope, shortId, table, timeText } from '../output.ts'
 import { Problem } from '../problem.ts'
 import { treeText } from '../tree-text.ts'
+import { exportOptions } from './trace-export.ts'
 
 interface ListOptions extends ReadOptions {
   readonly limit: number
@@ -31,6 +32,7 @@ export function traceCommand(): Command {
     .option('--depth <n>', 'at most so deep', wholeNumber, 256)
     .option('--strict', 'every step under its direct cause, also where an actor goes on by itself')
     .action(show)
+  exportOptions(trace.command('export'))
   return trace
 }
 

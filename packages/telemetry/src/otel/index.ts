@@ -1,0 +1,12 @@
+/** `@troupe/telemetry/otel`: the causal log as OpenTelemetry traces, and metrics, over OTLP/HTTP. Loads the OpenTelemetry packages. */
+export { type ExportMetrics, exportMetrics, type MetricExport } from './export-metrics.ts'
+export {
+  type ExportTraces,
+  exportTraces,
+  type TraceCursor,
+  type TraceExport,
+  type TraceExportStats,
+} from './export-traces.ts'
+export { type LogSpan, type SpanLink, spanIdOf, traceIdOf } from './log-span.ts'
+export { LogSpans } from './log-spans.ts'
+export { DeliveryFailed, type OtlpTarget } from './otlp.ts'

@@ -1,0 +1,153 @@
+/**
+ * What happened inside an effect, read from its evidence, as spans: Python calls with what DSPy did in them, and the tries of a
+ * predicted signature. Pure.
+ *
+ * 1. Evidence is data from outside: what is not of the expected shape gives no span.
+ * 2. Model calls carry OpenTelemetry's GenAI attributes. Prompts and answers are not in the log, and not in a span.
+ */
+import { pythonCallsIn } from '../spans.ts'
+import { type Draft, openCalls } from '../trace-draft.ts'
+import { type Attributes, type AttributeValue, type LogSpan, spanIdOf } from './log-span.ts'
+
+/** Of a call that goes through our model service, which alone knows the provider. */
+const PROVIDER = 'troupe'
+
+export interface EndedEffect {
+  readonly id: string
+  readonly name: string
+  readonly startMs: number
+  readonly endMs: number
+  readonly failed: boolean
+  readonly traceId: string
+  readonly node?: string
+}
+
+export function insideSpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
+  return [...pythonSpans(effect, evidence), ...trySpans(effect, evidence)]
+}
+
+function pythonSpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
+  const calls = pythonCallsIn(evidence)
+  if (calls.length === 0) return []
+  const draft: Draft = {
+    id: effect.id,
+    kind: 'effect',
+    name: effect.name,
+    at: effect.startMs,
+    durationMs: effect.endMs - effect.startMs,
+    status: effect.failed ? 'error' : 'ok',
+    children: [],
+    calls,
+  }
+  openCalls(draft)
+  const spans: LogSpan[] = []
+  const open = draft.children.map((child) => ({ child, parentId: spanIdOf('effect', effect.id) }))
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const span = spanOf(next.child, effect, next.parentId)
+    spans.push(span)
+    for (const child of next.child.children) open.push({ child, parentId: span.spanId })
+  }
+  return spans
+}
+
+function spanOf(draft: Draft, { traceId, node }: EndedEffect, parentId: string): LogSpan {
+  const failed = draft.status === 'error'
+  return {
+    traceId,
+    spanId: spanIdOf('inside', draft.id),
+    parentId,
+    ...said(draft),
+    startMs: draft.at,
+    endMs: draft.at + (draft.durationMs ?? 0),
+    ...(failed && { error: 'PythonError' }),
+    ...(node !== undefined && { node }),
+  }
+}
+
+function said({ kind, name, detail = '', data, hidden }: Draft): Pick<LogSpan, 'name' | 'kind' | 'attributes'> {
+  if (kind === 'python') {
+    const dropped = hidden === undefined ? {} : { 'troupe.spans.dropped': hidden }
+    const attributes = { 'code.function.name': name, 'troupe.worker': detail, ...dropped }
+    return { name: `python ${name}`, kind: 'server', attributes }
+  }
+  if (detail === 'lm') {
+    const model = textOf(data, 'model') ?? name
+    return { name: `chat ${model}`, kind: 'client', attributes: modelAttributes(model, PROVIDER, data) }
+  }
+  if (detail === 'tool') {
+    const attributes = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': name }
+    return { name: `execute_tool ${name}`, kind: 'internal', attributes }
+  }
+  return { name: `${detail} ${name}`, kind: 'internal', attributes: { 'dspy.kind': detail } }
+}
+
+/** Of `predict`: `{"<effect>@<model>": {provider, tries: [{format, usage?, faults?, error?, startMs?, endMs?}]}}`. */
+function trySpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
+  if (typeof evidence !== 'object' || evidence === null) return []
+  return Object.entries(evidence).flatMap(([key, record]) => {
+    const tries = field(record, 'tries')
+    const at = key.lastIndexOf('@')
+    if (at < 1 || !Array.isArray(tries)) return []
+    const [model, provider] = [key.slice(at + 1), textOf(record, 'provider') ?? PROVIDER]
+    return tries.map((one, n) => trySpan(effect, one, `${effect.id}/${key}:${n + 1}`, model, provider, n + 1))
+  })
+}
+
+function trySpan(effect: EndedEffect, one: unknown, id: string, model: string, provider: string, n: number): LogSpan {
+  const faults = field(one, 'faults')
+  const error = textOf(one, 'error') ?? (Array.isArray(faults) && faults.length > 0 ? 'MalformedAnswer' : undefined)
+  const startMs = timeOf(effect, numberOf(one, 'startMs')) ?? effect.startMs
+  const endMs = timeOf(effect, numberOf(one, 'endMs')) ?? effect.endMs
+  const format = textOf(one, 'format')
+  const { traceId, node } = effect
+  return {
+    traceId,
+    spanId: spanIdOf('inside', id),
+    parentId: spanIdOf('effect', effect.id),
+    name: `chat ${model}`,
+    kind: 'client',
+    startMs,
+    endMs: Math.max(startMs, endMs),
+    ...(error !== undefined && { error }),
+    attributes: {
+      ...modelAttributes(model, provider, field(one, 'usage')),
+      'troupe.predict.try': n,
+      ...(format !== undefined && { 'troupe.predict.format': format }),
+      ...(Array.isArray(faults) && { 'troupe.predict.faults': faults.length }),
+    },
+    ...(node !== undefined && { node }),
+  }
+}
+
+/** Small numbers count from the begin of the effect, large ones from 1970. */
+const timeOf = (effect: EndedEffect, ms: number | undefined): number | undefined =>
+  ms === undefined || ms > 1e11 ? ms : effect.startMs + ms
+
+function modelAttributes(model: string, provider: string, data: unknown): Attributes {
+  const optional: readonly (readonly [string, AttributeValue | undefined])[] = [
+    ['gen_ai.usage.input_tokens', numberOf(data, 'promptTokens')],
+    ['gen_ai.usage.output_tokens', numberOf(data, 'completionTokens')],
+    ['gen_ai.request.temperature', numberOf(data, 'temperature')],
+    ['troupe.model_call.id', textOf(data, 'llmCall')],
+  ]
+  return {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.provider.name': provider,
+    'gen_ai.request.model': model,
+    ...Object.fromEntries(optional.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
+  }
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+function textOf(value: unknown, name: string): string | undefined {
+  const found = field(value, name)
+  return typeof found === 'string' ? found : undefined
+}
+
+function numberOf(value: unknown, name: string): number | undefined {
+  const found = field(value, name)
+  return typeof found === 'number' && Number.isFinite(found) ? found : undefined
+}
