@@ -97,7 +97,7 @@ test('export-traces/1: an export goes on where the last one ended, on the same l
   expect(stats.sent).toBe(4)
   expect(new Set(receiver.spans.map(({ spanId }) => spanId)).size).toBe(THREE + 4)
   expect(cursors).toHaveLength(2)
-  const other = { streamId: 'another', position: 99, from: 99 }
+  const other = { streamId: 'another', position: 99, state: { open: [], made: [], writers: [] } }
   expect((await exportTraces(source({ from: other })).done).sent).toBe(THREE + 4)
 })
 

@@ -6,12 +6,20 @@
  * 3. A node's answer is read page by page; what one message cannot hold is counted in `omitted`.
  */
 import { askNodes, type Bus, type Clock, type Store, type Subjects } from '@troupe/core'
-import { type MetricSnapshot, mergeMetrics, type Summary, summaryOf } from './metrics.ts'
+import { type Labels, type MetricSnapshot, mergeMetrics, type Summary, summaryOf } from './metrics.ts'
 import { isMetricSnapshot } from './snapshot-check.ts'
 
-export interface ClusterMetrics {
+/** A snapshot with what people ask of it, of one node (`metricsView(observer.read(system))`) or of many. */
+export interface MetricsView {
   /** By name. */
   readonly metrics: readonly MetricSnapshot[]
+  /** Of one distribution, over all its label sets that have these labels. */
+  summary(name: string, labels?: Labels): Summary | undefined
+  /** Of a counter or gauge, added over all its label sets that have these labels; 0 when there are none. */
+  total(name: string, labels?: Labels): number
+}
+
+export interface ClusterMetrics extends MetricsView {
   readonly nodes: readonly string[]
   /** Nodes of the view that did not answer in time. */
   readonly missing: readonly string[]
@@ -19,10 +27,6 @@ export interface ClusterMetrics {
   readonly unobserved: readonly string[]
   /** Metrics of single nodes that were too large for a message, or not of a form that is known here. */
   readonly omitted: number
-  /** Of one distribution, over all its label sets that have these labels. */
-  summary(name: string, labels?: { readonly [label: string]: string }): Summary | undefined
-  /** Of a counter or gauge, added over all its label sets that have these labels; 0 when there are none. */
-  total(name: string, labels?: { readonly [label: string]: string }): number
 }
 
 /** What a system is, as far as it is needed here. */
@@ -64,7 +68,7 @@ export async function getMetrics(
   await read(undefined, 0, 1)
   for (const node of missing) found.delete(node)
   return {
-    ...questions(mergeMetrics([...found.values()])),
+    ...metricsView(mergeMetrics([...found.values()])),
     nodes: [...found.keys()].sort(),
     missing: [...missing].sort(),
     unobserved: unobserved.sort(),
@@ -72,8 +76,7 @@ export async function getMetrics(
   }
 }
 
-/** What may be asked of any snapshot, of one node or of many. */
-export function questions(metrics: readonly MetricSnapshot[]): Pick<ClusterMetrics, 'metrics' | 'summary' | 'total'> {
+export function metricsView(metrics: readonly MetricSnapshot[]): MetricsView {
   return {
     metrics,
     summary: (name, labels = {}) => {
@@ -94,7 +97,7 @@ export function questions(metrics: readonly MetricSnapshot[]): Pick<ClusterMetri
   }
 }
 
-const has = (labels: { readonly [label: string]: string }, wanted: { readonly [label: string]: string }): boolean =>
+const has = (labels: Labels, wanted: Labels): boolean =>
   Object.entries(wanted).every(([label, text]) => labels[label] === text)
 
 interface Page {

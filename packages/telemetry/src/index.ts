@@ -1,5 +1,5 @@
 /** `@troupe/telemetry`: questions to the causal log, its traces as trees, metrics of the log and of running nodes. */
-export { type Asking, type ClusterMetrics, getMetrics, questions } from './cluster-metrics.ts'
+export { type Asking, type ClusterMetrics, getMetrics, type MetricsView, metricsView } from './cluster-metrics.ts'
 export { EventIndex, type IndexState, openEventIndex } from './event-index.ts'
 export { metricsOf } from './log-metrics.ts'
 export { type EffectFacts, eventsOf, type LoggedEvent, orderOf, positionOf, type WriterNodes } from './logged-event.ts'

@@ -64,7 +64,11 @@ function cursorIn(file: string): TraceCursor | undefined {
 function isCursor(value: unknown): value is TraceCursor {
   if (typeof value !== 'object' || value === null) return false
   const has = (name: string, type: string) => typeof Reflect.get(value, name) === type
-  return has('streamId', 'string') && has('position', 'number') && has('from', 'number')
+  const state: unknown = Reflect.get(value, 'state')
+  const lists = ['open', 'made', 'writers'].map(
+    (name) => typeof state === 'object' && state !== null && Reflect.get(state, name),
+  )
+  return has('streamId', 'string') && has('position', 'number') && lists.every(Array.isArray)
 }
 
 /** Whole or not at all. */

@@ -12,18 +12,17 @@
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer'
 import type { Clock, Journal, JournalEntry, Subjects } from '@troupe/core'
 import type { LogSpan } from './log-span.ts'
-import { LogSpans } from './log-spans.ts'
+import { LogSpans, type LogSpansState } from './log-spans.ts'
 import { DeliveryFailed, Otlp, type OtlpTarget } from './otlp.ts'
 import { readableSpans } from './readable-spans.ts'
 
-/** Where an export goes on: plain data. */
+/** Where an export goes on: plain JSON, a few hundred bytes for each effect and ask that is open. */
 export interface TraceCursor {
   /** Another log than the one it was made for begins at its beginning. */
   readonly streamId: string
   /** Everything up to this journal position was sent. */
   readonly position: number
-  /** Where reading begins, to know what was open then. */
-  readonly from: number
+  readonly state: LogSpansState
 }
 
 export interface ExportTraces extends OtlpTarget {
@@ -84,7 +83,7 @@ class Exporting {
   readonly #otlp: Otlp
   readonly #spans: LogSpans
   readonly #end = new AbortController()
-  readonly #sentUpTo: number
+  readonly #from: TraceCursor | undefined
   #batch: LogSpan[] = []
   /** Of the newest entry that was read. */
   #position = 0
@@ -96,9 +95,9 @@ class Exporting {
   constructor(options: ExportTraces) {
     this.#o = options
     this.#otlp = new Otlp(options, options.clock)
-    this.#spans = new LogSpans(options.journal.streamId)
     const { from, journal } = options
-    this.#sentUpTo = from?.streamId === journal.streamId ? from.position : 0
+    this.#from = from?.streamId === journal.streamId ? from : undefined
+    this.#spans = new LogSpans(journal.streamId, this.#from?.state)
   }
 
   stop(): void {
@@ -114,9 +113,8 @@ class Exporting {
     const { clock, follow = false } = this.#o
     for await (const entry of this.#entries(follow)) {
       if (this.#end.signal.aborted) break
-      const spans = this.#spans.take(entry)
+      this.#batch.push(...this.#spans.take(entry))
       this.#position = entry.position
-      if (entry.position > this.#sentUpTo) this.#batch.push(...spans)
       if (this.#batch.length >= BATCH_SPANS) await this.#flush()
       else if (follow) this.#flushSoon()
     }
@@ -126,8 +124,8 @@ class Exporting {
   }
 
   #entries(follow: boolean): AsyncIterable<JournalEntry> {
-    const { journal, subjects, from } = this.#o
-    const first = from?.streamId === journal.streamId ? from.from : 1
+    const { journal, subjects } = this.#o
+    const first = (this.#from?.position ?? 0) + 1
     const { signal } = this.#end
     return follow
       ? journal.follow(subjects.journals(), { from: first, signal })
@@ -155,9 +153,10 @@ class Exporting {
     this.#batch = []
     const { journal, onCursor } = this.#o
     const position = this.#position
-    const cursor = { streamId: journal.streamId, position, from: this.#spans.oldestOpen ?? position + 1 }
+    const isNew = position > (this.#from?.position ?? 0)
+    const state = isNew && onCursor !== undefined ? this.#spans.state() : undefined
     for (let at = 0; at < batch.length; at += BATCH_SPANS) await this.#post(batch.slice(at, at + BATCH_SPANS))
-    if (position > this.#sentUpTo) onCursor?.(cursor)
+    if (state !== undefined) onCursor?.({ streamId: journal.streamId, position, state })
   }
 
   async #post(spans: readonly LogSpan[]): Promise<void> {

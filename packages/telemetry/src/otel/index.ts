@@ -8,5 +8,5 @@ export {
   type TraceExportStats,
 } from './export-traces.ts'
 export { type LogSpan, type SpanLink, spanIdOf, traceIdOf } from './log-span.ts'
-export { LogSpans } from './log-spans.ts'
+export { LogSpans, type LogSpansState } from './log-spans.ts'
 export { DeliveryFailed, type OtlpTarget } from './otlp.ts'

@@ -117,12 +117,11 @@ const END_MS = 9e12
 function spansOf(some: readonly JournalEntry[]): {
   readonly ended: LogSpan[]
   readonly rest: LogSpan[]
-  oldest?: number
+  state: string
 } {
   const spans = new LogSpans('log')
   const ended = some.flatMap((entry) => spans.take(entry))
-  const oldest = spans.oldestOpen
-  return { ended, rest: spans.rest(END_MS), ...(oldest !== undefined && { oldest }) }
+  return { ended, rest: spans.rest(END_MS), state: JSON.stringify(spans.state()) }
 }
 
 const all = (): LogSpan[] => {
@@ -217,19 +216,33 @@ test('inside an effect: Python calls, model calls and tries, with the attributes
   ])
 })
 
-test('export-traces/1: from any cursor on, what was not given out before comes, and nothing else', () => {
+test('log-spans/5: from the state at any place of the log on, the same spans come, with their nodes', () => {
   const whole = spansOf(entries).ended
   for (let cut = 0; cut <= entries.length; cut++) {
     const before = spansOf(entries.slice(0, cut))
-    const position = entries[cut - 1]?.position ?? 0
-    const from = before.oldest ?? position + 1
-    const later = new LogSpans('log')
-    const after = entries
-      .filter((entry) => entry.position >= from)
-      .flatMap((entry) => later.take(entry).filter(() => entry.position > position))
-    const ids = (spans: readonly LogSpan[]) => spans.map(({ traceId, spanId, parentId }) => [traceId, spanId, parentId])
-    expect(ids([...before.ended, ...after])).toEqual(ids(whole))
+    const later = new LogSpans('log', JSON.parse(before.state))
+    const after = entries.slice(cut).flatMap((entry) => later.take(entry))
+    expect([...before.ended, ...after]).toEqual(whole)
   }
+})
+
+test('log-spans/4: an ask that nobody answers ends when its asker gave up, once the log is a minute past it', () => {
+  const spans = new LogSpans('log')
+  for (const entry of entries) spans.take(entry)
+  const recordOf = ({ bytes }: JournalEntry) => JSON.parse(Buffer.from(bytes).toString('utf8'))
+  const [newest] = entries.slice(-1)
+  if (newest === undefined) throw new Error('the log is empty')
+  const record = recordOf(newest)
+  const [step] = record.steps
+  const later = (at: number) => {
+    const steps = [{ ...step, seq: 99, at, input: { kind: 'settled' }, made: undefined, answers: undefined }]
+    return spans.take({ ...newest, bytes: Buffer.from(JSON.stringify({ ...record, steps })) })
+  }
+  expect(later(step.at + 5_000)).toEqual([])
+  const given = later(step.at + 70_000)
+  expect(given.map(({ name, error }) => [name, error])).toEqual(Array(2).fill(['send work begin', 'Timeout']))
+  for (const { startMs, endMs } of given) expect(endMs - startMs).toBeLessThanOrEqual(5_100)
+  expect(later(step.at + 80_000)).toEqual([])
 })
 
 test('bytes that are no record of ours are counted and hurt nothing', () => {

@@ -8,45 +8,65 @@
  *    effects stand under the ask and link to their step: a long run is as deep as a short one.
  * 3. An ask lasts from the arrival of its message to the step that ends it, an effect from step to step: both are known when they have
  *    ended. `rest` gives what is open as it is.
- * 4. At most `MAX_OPEN` open ones are kept; of more, the oldest is given out as if it were open at the end.
+ * 4. At most `MAX_OPEN` open ones are kept; of more, the oldest is given out as if it were open at the end. An ask whose asker gave up
+ *    without an answer ends then, as `Timeout`, once the log is `GRACE_MS` past it.
+ * 5. `state` is all that it knows, as JSON: from there on, the rest of the log gives the rest of the spans.
  */
 import type { JournalEntry } from '@troupe/core'
 import { decodeRecord, type JournalRecord, type Step } from '@troupe/core/replay'
-import { eventsIn, type LoggedEvent, type WriterNodes } from '../logged-event.ts'
+import { eventsIn, type LoggedEvent } from '../logged-event.ts'
 import { insideSpans } from './inside-spans.ts'
 import { type Attributes, type LogSpan, linkOf, spanIdOf, traceIdOf } from './log-span.ts'
 
-export const MAX_OPEN = 50_000
+export const MAX_OPEN = 10_000
+/** Writers whose node is remembered: those that were heard of last. */
+const MAX_WRITERS = 5_000
+/** More than clocks of nodes are apart. */
+const GRACE_MS = 60_000
 const STEP_ID = /#\d+:\d+$/
 
-/** What has begun and not ended, with the journal position of its begin. */
+/** What has begun and not ended. */
 interface Open {
-  readonly position: number
   readonly actor: string
   readonly id: string
   readonly span: LogSpan
+  /** When the asker gives up. */
+  readonly expires?: number
+}
+
+/** A step that the first message to its actor has caused before it is taken itself. */
+interface Made extends Open {
+  readonly causation: string
+}
+
+/** See 5. */
+export interface LogSpansState {
+  readonly open: readonly (readonly [key: string, open: Open])[]
+  readonly made: readonly (readonly [actor: string, made: Made])[]
+  readonly writers: readonly (readonly [writer: string, node: string])[]
 }
 
 export class LogSpans {
   readonly #streamId: string
-  readonly #writers: WriterNodes = new Map<string, string>()
+  readonly #writers: Map<string, string>
   /** Effects by their place (`actor/path`), asks by actor and id, both in the order of their begin. */
-  readonly #open = new Map<string, Open>()
-  /** By actor: the step that its first message has caused before it is taken itself. */
-  readonly #made = new Map<string, Open & { readonly causation: string }>()
+  readonly #open: Map<string, Open>
+  readonly #made: Map<string, Made>
+  #nextExpiry = Number.NEGATIVE_INFINITY
   /** Sealed entries, whose steps cannot be read here. */
   sealed = 0
   /** Entries that are no records of ours. */
   unreadable = 0
 
-  constructor(streamId: string) {
+  constructor(streamId: string, { open, made, writers }: LogSpansState = { open: [], made: [], writers: [] }) {
     this.#streamId = streamId
+    this.#open = new Map(open)
+    this.#made = new Map(made)
+    this.#writers = new Map(writers)
   }
 
-  /** Whoever reads on later must begin here to know what is open. Undefined: nothing is. */
-  get oldestOpen(): number | undefined {
-    const positions = [...this.#open.values(), ...this.#made.values()].map(({ position }) => position)
-    return positions.length === 0 ? undefined : positions.reduce((a, b) => Math.min(a, b))
+  state(): LogSpansState {
+    return { open: [...this.#open], made: [...this.#made], writers: [...this.#writers] }
   }
 
   take(entry: JournalEntry): LogSpan[] {
@@ -61,7 +81,11 @@ export class LogSpans {
     const spans: LogSpan[] = []
     for (const [n, event] of eventsIn(record, entry.position, this.#writers).entries()) {
       const step = record.steps[n]
-      if (step !== undefined) this.#step(event, step, entry.position, spans)
+      if (step !== undefined) this.#step(event, step, spans)
+    }
+    for (const writer of this.#writers.keys()) {
+      if (this.#writers.size <= MAX_WRITERS) break
+      this.#writers.delete(writer)
     }
     return spans
   }
@@ -72,21 +96,22 @@ export class LogSpans {
     return [...made, ...[...this.#open.values()].map(({ span }) => unended(span, atMs))]
   }
 
-  #step(event: LoggedEvent, step: Step, position: number, spans: LogSpan[]): void {
-    if (event.kind !== 'settled') this.#own(event, step, position, spans)
+  #step(event: LoggedEvent, step: Step, spans: LogSpan[]): void {
+    this.#expire(event.at - GRACE_MS, spans)
+    if (event.kind !== 'settled') this.#own(event, step, spans)
     this.#endAsks(event, step, spans)
     if (event.kind === 'effect.done' || event.kind === 'effect.error') this.#endEffect(event, step, spans)
     for (const path of event.stopped ?? []) this.#stop(`${event.actor}${path}`, event.at, spans)
     if (event.ended !== undefined || endsTree(step)) this.#stopAll(event.actor, event.at, spans)
-    for (const effect of event.began ?? []) this.#begin(effect, event, step, position, spans)
+    for (const effect of event.began ?? []) this.#begin(effect, event, step, spans)
     this.#bound(event.at, spans)
   }
 
   /** The step itself, and the ask that it begins. */
-  #own(event: LoggedEvent, step: Step, position: number, spans: LogSpan[]): void {
+  #own(event: LoggedEvent, step: Step, spans: LogSpan[]): void {
     const traceId = this.#traceOf(event)
     const { actor, causation, kind } = event
-    const ask = this.#beginAsk(event, step, position)
+    const ask = this.#beginAsk(event, step)
     const parentId = ask ?? parentOfStep(event)
     const link = linkOf(step.cause.traceparent)
     const span: LogSpan = {
@@ -110,12 +135,12 @@ export class LogSpans {
     }
     // Made by a message of a client that the next step takes.
     const isMade = kind === 'init' && parentId === undefined
-    if (isMade) this.#made.set(actor, { position, actor, id: event.id, causation, span })
+    if (isMade) this.#made.set(actor, { actor, id: event.id, causation, span })
     else spans.push(span)
   }
 
   /** @returns the span id of the ask, which ends with the step that answers it */
-  #beginAsk(event: LoggedEvent, step: Step, position: number): string | undefined {
+  #beginAsk(event: LoggedEvent, step: Step): string | undefined {
     const { command } = step
     const asks = command !== undefined && (command.wants === 'reply' || event.sender === undefined)
     if (event.kind !== 'message' || !asks) return undefined
@@ -134,7 +159,9 @@ export class LogSpans {
       ...(link !== undefined && { links: [link] }),
       ...nodeOf(event),
     }
-    this.#open.set(id, { position, actor: event.actor, id, span })
+    const { expires } = command
+    this.#open.set(id, { actor: event.actor, id, span, ...(expires !== undefined && { expires }) })
+    if (expires !== undefined) this.#nextExpiry = Math.min(this.#nextExpiry, expires)
     return span.spanId
   }
 
@@ -149,13 +176,7 @@ export class LogSpans {
     }
   }
 
-  #begin(
-    effect: NonNullable<LoggedEvent['began']>[number],
-    event: LoggedEvent,
-    step: Step,
-    position: number,
-    spans: LogSpan[],
-  ): void {
+  #begin(effect: NonNullable<LoggedEvent['began']>[number], event: LoggedEvent, step: Step, spans: LogSpan[]): void {
     const place = effect.id.slice(0, effect.id.lastIndexOf('@'))
     this.#stop(place, event.at, spans)
     const goesOn = event.kind !== 'message' && event.kind !== 'init' && step.cause.ask !== undefined
@@ -178,7 +199,7 @@ export class LogSpans {
       ...(goesOn && { links: [{ traceId, spanId: own }] }),
       ...nodeOf(event),
     }
-    this.#open.set(place, { position, actor: event.actor, id: effect.id, span })
+    this.#open.set(place, { actor: event.actor, id: effect.id, span })
   }
 
   #endEffect(event: LoggedEvent, step: Step, spans: LogSpan[]): void {
@@ -212,8 +233,21 @@ export class LogSpans {
   }
 
   #stopAll(actor: string, atMs: number, spans: LogSpan[]): void {
-    for (const [key, open] of [...this.#open])
+    for (const [key, open] of this.#open)
       if (open.actor === actor && key.startsWith(`${actor}/`)) this.#stop(key, atMs, spans)
+  }
+
+  /** Nobody waits any more for what they have asked. */
+  #expire(beforeMs: number, spans: LogSpan[]): void {
+    if (beforeMs < this.#nextExpiry) return
+    this.#nextExpiry = Number.POSITIVE_INFINITY
+    for (const [key, { span, expires = Number.POSITIVE_INFINITY }] of this.#open) {
+      if (expires > beforeMs) this.#nextExpiry = Math.min(this.#nextExpiry, expires)
+      else {
+        this.#open.delete(key)
+        spans.push({ ...span, endMs: Math.max(span.endMs, expires), error: 'Timeout' })
+      }
+    }
   }
 
   #bound(atMs: number, spans: LogSpan[]): void {
