@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { createSystem } from '@troupe/core'
 import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
 import { eventually } from '@troupe/core/testing'
+import { nodeMetrics } from '@troupe/telemetry'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { orphansIn, otlpReceiver } from '../otlp/receiver.ts'
 import { actors } from './small-app.ts'
@@ -162,6 +163,26 @@ test('metrics of the log: counts, and durations with their tails', async () => {
   expect(out).toMatch(/^# TYPE troupe_steps_total counter$/m)
   expect(out).toMatch(/^troupe_steps_total\{type="shop",kind="message",outcome="applied"\} \d+$/m)
   expect((await troupe('metrics')).out).toMatch(/^METRIC +COUNT +P50 +P90 +P99 +MIN +MAX +DEVIATION +OF$/m)
+})
+
+test('metrics of running nodes: merged, with the names of those that nobody observes', async () => {
+  const server = await startNatsServer({ storeDir: join(folder, 'live') })
+  try {
+    const backend = nats({ servers: server.url, initialise: true, durabilityProof: server.durabilityProof })
+    await using one = await createSystem({ actors, backend, node: 'one', shards: 8, observer: nodeMetrics() })
+    const [, shop] = actors
+    await one.get(shop, 'corner').ask({ type: 'buy', cents: 5 })
+    const whole = await json('metrics', '--nodes', '--nats', server.url)
+    expect(whole).toMatchObject({ code: 0, kind: 'MetricList', complete: true, missingNodes: [], nodes: ['one'] })
+    const turns = whole.items.find(({ name }: { name: string }) => name === 'troupe_turn_seconds')
+    expect(turns.series[0].summary).toMatchObject({ count: expect.any(Number), p99: expect.any(Number) })
+    await using _blind = await createSystem({ actors, backend, node: 'blind', shards: 8 })
+    const { code, out, err } = await troupe('metrics', '--nodes', '--nats', server.url, '--prometheus')
+    expect([code, err]).toEqual([5, 'warning: this answer is not complete: nobody observes blind\n'])
+    expect(out).toMatch(/^troupe_shards \d$/m)
+  } finally {
+    await server.stop()
+  }
 })
 
 test('actors are listed and shown', async () => {

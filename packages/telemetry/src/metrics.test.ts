@@ -132,11 +132,12 @@ test('metrics of a log: steps, effects with their durations, traces', () => {
   })
   const ask = { id: 'study/a:0@1:1', name: 'optuna.ask', class: 'idempotent' }
   const score = { id: 'study/a:1@1:1', name: 'score', class: 'read' }
+  const left = { id: 'study/a/left@1:1', name: 'left', class: 'read' }
   const log = [
-    event(1, 1_000, { began: [ask, score] }),
+    event(1, 1_000, { began: [ask, score, left] }),
     event(2, 1_250, { kind: 'effect.done', event: 'done', effect: ask }),
     event(3, 5_000, { kind: 'effect.error', event: 'error', effect: score }),
-    event(4, 6_000, { outcome: 'rejected', correlation: 't2' }),
+    event(4, 6_000, { outcome: 'rejected', correlation: 't2', stopped: ['/left', '/a child'] }),
     event(5, 7_000, { kind: 'effect.done', event: 'done', effect: { ...ask, id: 'began before' } }),
   ]
   const metrics = new Map(metricsOf(log).map((metric) => [metric.name, metric]))
@@ -147,10 +148,12 @@ test('metrics of a log: steps, effects with their durations, traces', () => {
   expect(metrics.get('troupe_effects_total')?.series).toEqual([
     { labels: { name: 'optuna.ask', outcome: 'ok' }, value: 2 },
     { labels: { name: 'score', outcome: 'failed' }, value: 1 },
+    { labels: { name: 'left', outcome: 'stopped' }, value: 1 },
   ])
   expect(metrics.get('troupe_effect_seconds')?.series).toMatchObject([
     { labels: { name: 'optuna.ask' }, value: { count: 1, sum: 0.25 } },
     { labels: { name: 'score', outcome: 'failed' }, value: { count: 1, sum: 4 } },
+    { labels: { name: 'left', outcome: 'stopped' }, value: { count: 1, sum: 5 } },
   ])
   expect(metrics.get('troupe_trace_seconds')?.series).toMatchObject([
     { labels: { root: 'study run' }, value: { count: 2, max: 6 } },
