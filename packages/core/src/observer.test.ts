@@ -86,6 +86,39 @@ test('an observer is told of turns, appends, answers, and of effects however the
   await left
 })
 
+test('turn-watch/1: an effect that supervision begins again fails and ends in time of its own', async () => {
+  let fails = 2
+  const flaky = effect('flaky', 'idempotent', async () => {
+    if (fails-- > 0) throw new Error('not yet')
+    return 1
+  })
+  const flakySays = protocol('flaky', { events: { go: z.object({}) }, replies: { go: z.number() } })
+  const def = defineActor(flakySays, {
+    supervision: { backoffMs: [1, 1] },
+    logic: setup({ types: flakySays.types<Record<string, never>>(), actors: { flaky } }).createMachine({
+      context: {},
+      initial: 'idle',
+      states: {
+        idle: { on: { go: 'going' } },
+        going: {
+          invoke: {
+            src: 'flaky',
+            input: {},
+            onDone: { target: 'idle', actions: flakySays.reply('go', ({ event }) => event.output) },
+          },
+        },
+      },
+    }),
+  })
+  const observer = notebook()
+  await using system = await createSystem({ actors: [def], observer })
+  expect(await system.get(def, 'a').ask({ type: 'go' })).toBe(1)
+  const ended = observer.told.filter(({ what }) => what === 'effect')
+  expect(ended.map(({ outcome, tookMs }) => [outcome, typeof tookMs])).toEqual(
+    ['failed', 'failed', 'ok'].map((outcome) => [outcome, 'number']),
+  )
+})
+
 test('observer/3: one that always throws hurts nothing, and is said once', async () => {
   const fail = () => {
     throw new Error('broken')

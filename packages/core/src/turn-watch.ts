@@ -1,7 +1,8 @@
 /**
  * Tells an observer of one resident's turns, and of the effects that its steps begin and end. Made only when there is an observer.
  *
- * 1. Effects are timed from commit to commit in this incarnation; one that an earlier incarnation began has no duration.
+ * 1. Effects are timed from commit to commit in this incarnation; one that an earlier incarnation began has no duration. One that
+ *    supervision begins again is timed from its failure on.
  */
 import type { Address } from './address.ts'
 import type { Observer } from './observer.ts'
@@ -36,14 +37,17 @@ export class TurnWatch {
     for (const step of steps) this.#follow(step, now)
   }
 
-  #follow({ input, effect, made }: Step, now: number): void {
+  #follow({ input, outcome, effect, made }: Step, now: number): void {
     if (effect !== undefined && (input.kind === 'effect.done' || input.kind === 'effect.error')) {
       const at = this.#begun.get(input.from)?.at
-      this.#begun.delete(input.from)
-      const outcome = input.kind === 'effect.done' ? 'ok' : 'failed'
-      this.#observer.effectEnded({ name: effect.name, outcome, tookMs: at === undefined ? undefined : now - at })
+      if (outcome === 'error') this.#begun.set(input.from, { name: effect.name, at: now })
+      else this.#begun.delete(input.from)
+      const how = input.kind === 'effect.done' ? 'ok' : 'failed'
+      this.#observer.effectEnded({ name: effect.name, outcome: how, tookMs: at === undefined ? undefined : now - at })
     }
-    for (const path of made?.stopped ?? []) {
+    // Another tree stands in the place of the old one.
+    const isNew = 'init' in input && input.init !== undefined
+    for (const path of isNew ? [...this.#begun.keys()] : (made?.stopped ?? [])) {
       const stopped = this.#begun.get(path)
       if (!this.#begun.delete(path) || stopped === undefined) continue
       this.#observer.effectEnded({ name: stopped.name, outcome: 'stopped', tookMs: now - stopped.at })

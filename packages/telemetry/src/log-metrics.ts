@@ -34,7 +34,9 @@ export function metricsOf(events: Iterable<LoggedEvent>): readonly MetricSnapsho
       const labels = { name: event.effect.name, outcome }
       const place = placeOf(event.effect.id)
       const at = begun.get(place)?.at
-      begun.delete(place)
+      // Supervision begins it again.
+      if (event.outcome === 'error') begun.set(place, { name: event.effect.name, at: event.at })
+      else begun.delete(place)
       ended.add(labels)
       if (at !== undefined) seconds.observe(labels, Math.max(0, event.at - at) / 1_000)
     }

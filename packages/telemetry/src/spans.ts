@@ -5,6 +5,7 @@
  * 1. Evidence is data from outside: anything that is not of the expected shape is left out, nothing is trusted to exist.
  * 2. Parents may follow their children; a parent that is not in the list, or a cycle, makes a root.
  */
+import { field, numberIn, textIn } from './fields.ts'
 
 export interface Span {
   readonly id: string
@@ -33,16 +34,18 @@ export function pythonCallsIn(evidence: unknown): PythonCall[] {
 }
 
 function callIn(evidence: unknown): PythonCall[] {
-  const worker = field(evidence, 'worker')
-  if (typeof worker !== 'string') return []
-  const [fn, spans, wallMs, dropped] = ['fn', 'spans', 'wallMs', 'dropped'].map((name) => field(evidence, name))
+  const worker = textIn(evidence, 'worker')
+  if (worker === undefined) return []
+  const fn = textIn(evidence, 'fn')
+  const spans = field(evidence, 'spans')
+  const [wallMs, dropped] = [numberIn(evidence, 'wallMs') ?? 0, numberIn(evidence, 'dropped') ?? 0]
   return [
     {
-      ...(typeof fn === 'string' && { fn }),
+      ...(fn !== undefined && { fn }),
       worker,
-      wallMs: numberOr(wallMs, 0),
+      wallMs,
       spans: Array.isArray(spans) ? spans.flatMap(spanIn) : [],
-      dropped: numberOr(dropped, 0),
+      dropped,
     },
   ]
 }
@@ -50,7 +53,7 @@ function callIn(evidence: unknown): PythonCall[] {
 function spanIn(value: unknown): Span[] {
   const [id, parent, kind, name] = ['id', 'parent', 'kind', 'name'].map((key) => field(value, key))
   if (typeof kind !== 'string' || (typeof id !== 'string' && typeof id !== 'number')) return []
-  const startMs = numberOr(field(value, 'startMs'), 0)
+  const startMs = numberIn(value, 'startMs') ?? 0
   const data = field(value, 'data')
   return [
     {
@@ -59,16 +62,9 @@ function spanIn(value: unknown): Span[] {
       kind,
       name: typeof name === 'string' ? name : kind,
       startMs,
-      endMs: numberOr(field(value, 'endMs'), startMs),
+      endMs: numberIn(value, 'endMs') ?? startMs,
       failed: field(value, 'status') === 'error',
       ...(data !== undefined && { data }),
     },
   ]
 }
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
-}
-
-const numberOr = (value: unknown, otherwise: number): number =>
-  typeof value === 'number' && Number.isFinite(value) ? value : otherwise

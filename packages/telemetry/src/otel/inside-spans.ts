@@ -5,6 +5,7 @@
  * 1. Evidence is data from outside: what is not of the expected shape gives no span.
  * 2. Model calls carry OpenTelemetry's GenAI attributes. Prompts and answers are not in the log, and not in a span.
  */
+import { field, numberIn, textIn } from '../fields.ts'
 import { pythonCallsIn } from '../spans.ts'
 import { type Draft, openCalls } from '../trace-draft.ts'
 import { type Attributes, type AttributeValue, type LogSpan, spanIdOf } from './log-span.ts'
@@ -14,6 +15,8 @@ const PROVIDER = 'troupe'
 
 export interface EndedEffect {
   readonly id: string
+  /** Of this try, when it is not the only one. */
+  readonly tryId: string
   readonly name: string
   readonly startMs: number
   readonly endMs: number
@@ -30,7 +33,7 @@ function pythonSpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
   const calls = pythonCallsIn(evidence)
   if (calls.length === 0) return []
   const draft: Draft = {
-    id: effect.id,
+    id: effect.tryId,
     kind: 'effect',
     name: effect.name,
     at: effect.startMs,
@@ -71,7 +74,7 @@ function said({ kind, name, detail = '', data, hidden }: Draft): Pick<LogSpan, '
     return { name: `python ${name}`, kind: 'server', attributes }
   }
   if (detail === 'lm') {
-    const model = textOf(data, 'model') ?? name
+    const model = textIn(data, 'model') ?? name
     return { name: `chat ${model}`, kind: 'client', attributes: modelAttributes(model, PROVIDER, data) }
   }
   if (detail === 'tool') {
@@ -88,17 +91,17 @@ function trySpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
     const tries = field(record, 'tries')
     const at = key.lastIndexOf('@')
     if (at < 1 || !Array.isArray(tries)) return []
-    const [model, provider] = [key.slice(at + 1), textOf(record, 'provider') ?? PROVIDER]
-    return tries.map((one, n) => trySpan(effect, one, `${effect.id}/${key}:${n + 1}`, model, provider, n + 1))
+    const [model, provider] = [key.slice(at + 1), textIn(record, 'provider') ?? PROVIDER]
+    return tries.map((one, n) => trySpan(effect, one, `${effect.tryId}/${key}:${n + 1}`, model, provider, n + 1))
   })
 }
 
 function trySpan(effect: EndedEffect, one: unknown, id: string, model: string, provider: string, n: number): LogSpan {
   const faults = field(one, 'faults')
-  const error = textOf(one, 'error') ?? (Array.isArray(faults) && faults.length > 0 ? 'MalformedAnswer' : undefined)
-  const startMs = timeOf(effect, numberOf(one, 'startMs')) ?? effect.startMs
-  const endMs = timeOf(effect, numberOf(one, 'endMs')) ?? effect.endMs
-  const format = textOf(one, 'format')
+  const error = textIn(one, 'error') ?? (Array.isArray(faults) && faults.length > 0 ? 'MalformedAnswer' : undefined)
+  const startMs = timeOf(effect, numberIn(one, 'startMs')) ?? effect.startMs
+  const endMs = timeOf(effect, numberIn(one, 'endMs')) ?? effect.endMs
+  const format = textIn(one, 'format')
   const { traceId, node } = effect
   return {
     traceId,
@@ -125,10 +128,10 @@ const timeOf = (effect: EndedEffect, ms: number | undefined): number | undefined
 
 function modelAttributes(model: string, provider: string, data: unknown): Attributes {
   const optional: readonly (readonly [string, AttributeValue | undefined])[] = [
-    ['gen_ai.usage.input_tokens', numberOf(data, 'promptTokens')],
-    ['gen_ai.usage.output_tokens', numberOf(data, 'completionTokens')],
-    ['gen_ai.request.temperature', numberOf(data, 'temperature')],
-    ['troupe.model_call.id', textOf(data, 'llmCall')],
+    ['gen_ai.usage.input_tokens', numberIn(data, 'promptTokens')],
+    ['gen_ai.usage.output_tokens', numberIn(data, 'completionTokens')],
+    ['gen_ai.request.temperature', numberIn(data, 'temperature')],
+    ['troupe.model_call.id', textIn(data, 'llmCall')],
   ]
   return {
     'gen_ai.operation.name': 'chat',
@@ -136,18 +139,4 @@ function modelAttributes(model: string, provider: string, data: unknown): Attrib
     'gen_ai.request.model': model,
     ...Object.fromEntries(optional.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
   }
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
-}
-
-function textOf(value: unknown, name: string): string | undefined {
-  const found = field(value, name)
-  return typeof found === 'string' ? found : undefined
-}
-
-function numberOf(value: unknown, name: string): number | undefined {
-  const found = field(value, name)
-  return typeof found === 'number' && Number.isFinite(found) ? found : undefined
 }

@@ -84,6 +84,31 @@ const boss = defineActor(bossSays, {
   }),
 })
 
+const flaky = effect('flaky', 'idempotent', async ({ fails }: { fails: number }, { evidence }) => {
+  evidence({ worker: 'w1', fn: 'flaky', wallMs: 1, spans: [] })
+  if (tries++ < fails) throw new Error('not yet')
+  return tries
+})
+const flakySays = protocol('flaky', { events: { go: z.object({}) }, replies: { go: z.number() } })
+const flakyActor = defineActor(flakySays, {
+  supervision: { backoffMs: [1, 1] },
+  logic: setup({ types: flakySays.types<Record<string, never>>(), actors: { flaky } }).createMachine({
+    context: {},
+    initial: 'idle',
+    states: {
+      idle: { on: { go: 'going' } },
+      going: {
+        invoke: {
+          src: 'flaky',
+          input: { fails: 2 },
+          onDone: { target: 'idle', actions: flakySays.reply('go', ({ event }) => event.output) },
+        },
+      },
+    },
+  }),
+})
+let tries = 0
+
 async function entriesOf({ connection, runtime }: System): Promise<JournalEntry[]> {
   const entries: JournalEntry[] = []
   for await (const entry of connection.journal.read(runtime.subjects.journals())) entries.push(entry)
@@ -92,8 +117,9 @@ async function entriesOf({ connection, runtime }: System): Promise<JournalEntry[
 
 let entries: JournalEntry[]
 beforeAll(async () => {
-  await using system = await createSystem({ actors: [work, boss], backend: memory(), node: 'here' })
+  await using system = await createSystem({ actors: [work, boss, flakyActor], backend: memory(), node: 'here' })
   expect(await system.get(boss, 'b').ask({ type: 'order', n: 3 })).toBe(10)
+  expect(await system.get(flakyActor, 'f').ask({ type: 'go' })).toBe(3)
   expect(await system.get(work, 'fails').ask({ type: 'begin', n: 0 })).toBe(-1)
   const slow = system.get(work, 'leaves')
   slow.ask({ type: 'begin', n: -1 }).catch(() => {})
@@ -170,6 +196,17 @@ describe('how things ended', () => {
     const failed = named('compute').filter(({ error }) => error !== undefined)
     expect(failed.map(({ error }) => error)).toEqual(['RangeError'])
     expect(JSON.stringify(all())).not.toContain('nothing to do')
+  })
+
+  test('an effect that supervision begins again is one span, with the Python call of each try', () => {
+    const [span, ...others] = named('flaky')
+    expect(others).toEqual([])
+    expect(span).toMatchObject({ attributes: { 'troupe.effect.failures': 2 } })
+    expect(span?.error).toBeUndefined()
+    const calls = named('python flaky')
+    expect(calls.map(({ parentId, error }) => [parentId, error])).toEqual(
+      ['PythonError', 'PythonError', undefined].map((error) => [span?.spanId, error]),
+    )
   })
 
   test('a refused ask has the code of its refusal; a stopped effect says so', () => {

@@ -13,17 +13,28 @@
  * 5. `state` is all that it knows, as JSON: from there on, the rest of the log gives the rest of the spans.
  */
 import type { JournalEntry } from '@troupe/core'
-import { decodeRecord, type JournalRecord, type Step } from '@troupe/core/replay'
-import { eventsIn, type LoggedEvent } from '../logged-event.ts'
+import { decodeRecord, type JournalRecord } from '@troupe/core/replay'
+import { eventsIn } from '../logged-event.ts'
 import { insideSpans } from './inside-spans.ts'
-import { type Attributes, type LogSpan, linkOf, spanIdOf, traceIdOf } from './log-span.ts'
+import { type LogSpan, traceIdOf } from './log-span.ts'
+import {
+  askSpan,
+  beginsAgain,
+  effectSpan,
+  endedEffect,
+  endsTree,
+  isResult,
+  nodeOf,
+  stepSpan,
+  type Taken,
+  unended,
+} from './step-spans.ts'
 
 export const MAX_OPEN = 10_000
 /** Writers whose node is remembered: those that were heard of last. */
 const MAX_WRITERS = 5_000
 /** More than clocks of nodes are apart. */
 const GRACE_MS = 60_000
-const STEP_ID = /#\d+:\d+$/
 
 /** What has begun and not ended. */
 interface Open {
@@ -32,6 +43,8 @@ interface Open {
   readonly span: LogSpan
   /** When the asker gives up. */
   readonly expires?: number
+  /** How often the effect has failed and begun again. */
+  readonly failures?: number
 }
 
 /** A step that the first message to its actor has caused before it is taken itself. */
@@ -81,7 +94,8 @@ export class LogSpans {
     const spans: LogSpan[] = []
     for (const [n, event] of eventsIn(record, entry.position, this.#writers).entries()) {
       const step = record.steps[n]
-      if (step !== undefined) this.#step(event, step, spans)
+      if (step === undefined) continue
+      this.#step({ event, step, traceId: traceIdOf(this.#streamId, event.correlation) }, spans)
     }
     for (const writer of this.#writers.keys()) {
       if (this.#writers.size <= MAX_WRITERS) break
@@ -96,37 +110,26 @@ export class LogSpans {
     return [...made, ...[...this.#open.values()].map(({ span }) => unended(span, atMs))]
   }
 
-  #step(event: LoggedEvent, step: Step, spans: LogSpan[]): void {
+  #step(taken: Taken, spans: LogSpan[]): void {
+    const { event, step } = taken
     this.#expire(event.at - GRACE_MS, spans)
-    if (event.kind !== 'settled') this.#own(event, step, spans)
-    this.#endAsks(event, step, spans)
-    if (event.kind === 'effect.done' || event.kind === 'effect.error') this.#endEffect(event, step, spans)
+    if (event.kind !== 'settled') this.#own(taken, spans)
+    this.#endAsks(taken, spans)
+    if (isResult(event)) this.#endEffect(taken, spans)
     for (const path of event.stopped ?? []) this.#stop(`${event.actor}${path}`, event.at, spans)
-    if (event.ended !== undefined || endsTree(step)) this.#stopAll(event.actor, event.at, spans)
-    for (const effect of event.began ?? []) this.#begin(effect, event, step, spans)
+    if (endsTree(step)) this.#stopAll(event.actor, event.at, spans)
+    for (const effect of event.began ?? []) {
+      this.#stop(placeOf(effect.id), event.at, spans)
+      this.#open.set(placeOf(effect.id), { actor: event.actor, id: effect.id, span: effectSpan(taken, effect) })
+    }
     this.#bound(event.at, spans)
   }
 
   /** The step itself, and the ask that it begins. */
-  #own(event: LoggedEvent, step: Step, spans: LogSpan[]): void {
-    const traceId = this.#traceOf(event)
-    const { actor, causation, kind } = event
-    const ask = this.#beginAsk(event, step)
-    const parentId = ask ?? parentOfStep(event)
-    const link = linkOf(step.cause.traceparent)
-    const span: LogSpan = {
-      traceId,
-      spanId: spanIdOf('step', event.id),
-      ...(parentId !== undefined && { parentId }),
-      name: kind === 'message' ? `process ${event.type} ${event.event}` : `${event.type} ${event.event}`,
-      kind: kind === 'message' ? 'consumer' : 'internal',
-      startMs: event.at - (step.mailbox?.waitedMs ?? 0),
-      endMs: event.at,
-      ...(step.error !== undefined && { error: step.error.code }),
-      attributes: { ...(kind === 'message' && messaging(event, step, 'process')), ...stepAttributes(event) },
-      ...(link !== undefined && ask === undefined && { links: [link] }),
-      ...nodeOf(event),
-    }
+  #own(taken: Taken, spans: LogSpan[]): void {
+    const { actor, causation, kind, id } = taken.event
+    const ask = this.#beginAsk(taken)
+    const span = stepSpan(taken, ask)
     const before = this.#made.get(actor)
     if (before !== undefined) {
       this.#made.delete(actor)
@@ -134,38 +137,26 @@ export class LogSpans {
       spans.push(caused ? { ...before.span, parentId: ask } : before.span)
     }
     // Made by a message of a client that the next step takes.
-    const isMade = kind === 'init' && parentId === undefined
-    if (isMade) this.#made.set(actor, { actor, id: event.id, causation, span })
+    const isMade = kind === 'init' && span.parentId === undefined
+    if (isMade) this.#made.set(actor, { actor, id, causation, span })
     else spans.push(span)
   }
 
   /** @returns the span id of the ask, which ends with the step that answers it */
-  #beginAsk(event: LoggedEvent, step: Step): string | undefined {
-    const { command } = step
-    const asks = command !== undefined && (command.wants === 'reply' || event.sender === undefined)
-    if (event.kind !== 'message' || !asks) return undefined
-    const id = `${event.actor} ${command.client}:${command.n}`
-    const parentId = askingEffect(event) ?? stepSpan(event.causation)
-    const link = linkOf(step.cause.traceparent)
-    const span: LogSpan = {
-      traceId: this.#traceOf(event),
-      spanId: spanIdOf('ask', id),
-      ...(parentId !== undefined && { parentId }),
-      name: `send ${event.type} ${event.event}`,
-      kind: 'client',
-      startMs: event.at - (step.mailbox?.waitedMs ?? 0),
-      endMs: event.at,
-      attributes: messaging(event, step, 'send'),
-      ...(link !== undefined && { links: [link] }),
-      ...nodeOf(event),
-    }
+  #beginAsk(taken: Taken): string | undefined {
+    const { actor, kind, sender } = taken.event
+    const { command } = taken.step
+    const asks = command !== undefined && (command.wants === 'reply' || sender === undefined)
+    if (kind !== 'message' || !asks) return undefined
+    const id = `${actor} ${command.client}:${command.n}`
+    const span = askSpan(taken, id)
     const { expires } = command
-    this.#open.set(id, { actor: event.actor, id, span, ...(expires !== undefined && { expires }) })
+    this.#open.set(id, { actor, id, span, ...(expires !== undefined && { expires }) })
     if (expires !== undefined) this.#nextExpiry = Math.min(this.#nextExpiry, expires)
     return span.spanId
   }
 
-  #endAsks(event: LoggedEvent, step: Step, spans: LogSpan[]): void {
+  #endAsks({ event, step }: Taken, spans: LogSpan[]): void {
     for (const { ask, refused, error } of step.answers ?? []) {
       const id = `${event.actor} ${ask}`
       const open = this.#open.get(id)
@@ -176,50 +167,31 @@ export class LogSpans {
     }
   }
 
-  #begin(effect: NonNullable<LoggedEvent['began']>[number], event: LoggedEvent, step: Step, spans: LogSpan[]): void {
-    const place = effect.id.slice(0, effect.id.lastIndexOf('@'))
-    this.#stop(place, event.at, spans)
-    const goesOn = event.kind !== 'message' && event.kind !== 'init' && step.cause.ask !== undefined
-    const own = spanIdOf('step', event.id)
-    const traceId = this.#traceOf(event)
-    const span: LogSpan = {
-      traceId,
-      spanId: spanIdOf('effect', effect.id),
-      parentId: goesOn ? spanIdOf('ask', `${event.actor} ${step.cause.ask}`) : own,
+  #endEffect(taken: Taken, spans: LogSpan[]): void {
+    const { event, step, traceId } = taken
+    const { effect, at } = event
+    if (effect === undefined) return
+    const place = placeOf(effect.id)
+    const found = this.#open.get(place)
+    const open = found?.id === effect.id ? found : undefined
+    const { failures = 0 } = open ?? {}
+    const again = beginsAgain(step)
+    if (open !== undefined && again) this.#open.set(place, { ...open, failures: failures + 1 })
+    else if (open !== undefined) {
+      this.#open.delete(place)
+      spans.push(endedEffect(open.span, taken, failures))
+    }
+    const isOnly = open !== undefined && failures === 0 && !again
+    const ended = {
+      id: effect.id,
+      tryId: isOnly ? effect.id : `${effect.id}!${event.epoch}:${event.seq}`,
       name: effect.name,
-      kind: 'client',
-      startMs: event.at,
-      endMs: event.at,
-      attributes: {
-        'troupe.effect.id': effect.id,
-        'troupe.effect.name': effect.name,
-        'troupe.effect.class': effect.class,
-        'troupe.actor': event.actor,
-      },
-      ...(goesOn && { links: [{ traceId, spanId: own }] }),
+      startMs: failures > 0 || open === undefined ? at : open.span.startMs,
+      endMs: at,
+      failed: event.kind === 'effect.error',
+      traceId,
       ...nodeOf(event),
     }
-    this.#open.set(place, { actor: event.actor, id: effect.id, span })
-  }
-
-  #endEffect(event: LoggedEvent, step: Step, spans: LogSpan[]): void {
-    const { effect, kind, at } = event
-    if (effect === undefined) return
-    const place = effect.id.slice(0, effect.id.lastIndexOf('@'))
-    const open = this.#open.get(place)
-    if (open === undefined || open.id !== effect.id) return
-    this.#open.delete(place)
-    const failed = kind === 'effect.error'
-    const attempt = step.effect?.attempt === undefined ? {} : { 'troupe.effect.attempt': step.effect.attempt }
-    const { traceId, startMs } = open.span
-    spans.push({
-      ...open.span,
-      endMs: at,
-      ...(failed && { error: codeOf(step) }),
-      attributes: { ...open.span.attributes, ...attempt },
-      ...nodeOf(event),
-    })
-    const ended = { id: effect.id, name: effect.name, startMs, endMs: at, failed, traceId, ...nodeOf(event) }
     spans.push(...insideSpans(ended, event.evidence))
   }
 
@@ -258,70 +230,6 @@ export class LogSpans {
       spans.push(unended(oldest[1].span, atMs))
     }
   }
-
-  #traceOf({ correlation }: LoggedEvent): string {
-    return traceIdOf(this.#streamId, correlation)
-  }
 }
 
-const unended = (span: LogSpan, atMs: number): LogSpan => ({
-  ...span,
-  endMs: Math.max(span.endMs, atMs),
-  attributes: { ...span.attributes, 'troupe.open': true },
-})
-
-/** Another tree, or none, stands where one was. */
-const endsTree = ({ input }: Step): boolean =>
-  (input.kind === 'operator' && (input.order === 'destroy' || input.init !== undefined)) ||
-  (input.kind === 'directive' && input.init !== undefined)
-
-const nodeOf = ({ node }: LoggedEvent): { readonly node?: string } => (node === undefined ? {} : { node })
-
-const stepSpan = (cause: string): string | undefined => (STEP_ID.test(cause) ? spanIdOf('step', cause) : undefined)
-
-function parentOfStep(event: LoggedEvent): string | undefined {
-  const { kind, effect, causation, id } = event
-  if (effect !== undefined && (kind === 'effect.done' || kind === 'effect.error')) return spanIdOf('effect', effect.id)
-  return causation === id ? undefined : (askingEffect(event) ?? stepSpan(causation))
-}
-
-/** An ask that is an effect has the effect's id as its key: `actor/path@epoch:seq`, made by the step `actor#epoch:seq`. */
-function askingEffect({ key, causation }: LoggedEvent): string | undefined {
-  const [, actor, step] = /^(.+)#(\d+:\d+)$/.exec(causation) ?? []
-  if (key === undefined || actor === undefined || step === undefined) return undefined
-  return key.startsWith(`${actor}/`) && key.endsWith(`@${step}`) ? spanIdOf('effect', key) : undefined
-}
-
-/** Of the error that an effect ended with. */
-function codeOf({ input }: Step): string {
-  const error = fieldOf(fieldOf('event' in input ? input.event : undefined, 'data'), '$error')
-  const code = fieldOf(fieldOf(error, 'wire'), 'code') ?? fieldOf(error, 'name')
-  return typeof code === 'string' ? code : 'EffectFailed'
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
-}
-
-function messaging(event: LoggedEvent, { command }: Step, operation: 'send' | 'process'): Attributes {
-  return {
-    'messaging.system': 'nats',
-    'messaging.operation.name': operation,
-    'messaging.operation.type': operation,
-    'messaging.destination.name': event.actor,
-    'messaging.destination.template': `${event.type}/{key}`,
-    'messaging.message.conversation_id': event.correlation,
-    ...(command !== undefined && { 'messaging.message.id': `${command.client}:${command.n}` }),
-  }
-}
-
-function stepAttributes({ id, actor, type, event, kind, outcome }: LoggedEvent): Attributes {
-  return {
-    'troupe.step.id': id,
-    'troupe.step.kind': kind,
-    'troupe.step.outcome': outcome,
-    'troupe.actor': actor,
-    'troupe.actor.type': type,
-    'troupe.event': event,
-  }
-}
+const placeOf = (effect: string): string => effect.slice(0, effect.lastIndexOf('@'))
