@@ -98,10 +98,10 @@ function trySpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
 
 function trySpan(effect: EndedEffect, one: unknown, id: string, model: string, provider: string, n: number): LogSpan {
   const faults = field(one, 'faults')
-  const error = textIn(one, 'error') ?? (Array.isArray(faults) && faults.length > 0 ? 'MalformedAnswer' : undefined)
+  const error = codeIn(one) ?? (Array.isArray(faults) && faults.length > 0 ? 'MalformedAnswer' : undefined)
   const startMs = timeOf(effect, numberIn(one, 'startMs')) ?? effect.startMs
   const endMs = timeOf(effect, numberIn(one, 'endMs')) ?? effect.endMs
-  const format = textIn(one, 'format')
+  const [format, costUsd] = [textIn(one, 'format'), numberIn(one, 'costUsd')]
   const { traceId, node } = effect
   return {
     traceId,
@@ -117,9 +117,16 @@ function trySpan(effect: EndedEffect, one: unknown, id: string, model: string, p
       'troupe.predict.try': n,
       ...(format !== undefined && { 'troupe.predict.format': format }),
       ...(Array.isArray(faults) && { 'troupe.predict.faults': faults.length }),
+      ...(costUsd !== undefined && { 'troupe.model_call.cost_usd': costUsd }),
     },
     ...(node !== undefined && { node }),
   }
+}
+
+/** What is no code may say what was in the request: only its first word is told. */
+const codeIn = (one: unknown): string | undefined => {
+  const error = textIn(one, 'error')
+  return error === undefined ? undefined : (/^\w+/.exec(error)?.[0] ?? 'Error')
 }
 
 /** Small numbers count from the begin of the effect, large ones from 1970. */
