@@ -14,7 +14,6 @@ const says = protocol('worker', {
   replies: { run: z.number() },
 })
 const worker = defineActor(says, {
-  mailbox: { messages: 1 },
   logic: setup({ types: says.types<Record<string, never>>(), actors: { work } }).createMachine({
     context: {},
     initial: 'idle',
@@ -42,6 +41,12 @@ const worker = defineActor(says, {
   }),
 })
 
+const narrowSays = protocol('narrow', { events: { go: z.object({}) } })
+const narrow = defineActor(narrowSays, {
+  mailbox: { messages: 1 },
+  logic: narrowSays.handlers({}, { go: (state) => state }),
+})
+
 interface Told {
   readonly [fact: string]: unknown
 }
@@ -63,7 +68,7 @@ function notebook(): Observer & { readonly told: Told[] } {
 
 test('an observer is told of turns, appends, answers, and of effects however they end', async () => {
   const observer = notebook()
-  await using system = await createSystem({ actors: [worker], observer, node: 'here' })
+  await using system = await createSystem({ actors: [worker, narrow], observer, node: 'here' })
   const ref = system.get(worker, 'a')
   expect(await ref.ask({ type: 'run', n: 7 })).toBe(7)
   expect(await ref.ask({ type: 'run', n: 0 })).toBe(-1)
@@ -71,7 +76,7 @@ test('an observer is told of turns, appends, answers, and of effects however the
   const running = () => JSON.stringify(system.metrics()).includes('"openEffects":1')
   await eventually(running, { withinMs: 5_000 })
   await ref.ask({ type: 'leave' })
-  await Promise.allSettled([1, 2, 3].map(() => ref.ask({ type: 'leave' })))
+  await Promise.allSettled([1, 2, 3].map(() => system.get(narrow, 'a').ask({ type: 'go' })))
   await expect(ref.ask({ type: 'leave' })).rejects.toMatchObject({ code: 'EventNotAccepted' })
   const of = (what: string) => observer.told.filter((fact) => fact['what'] === what)
   expect(of('answer').map(({ code }) => code)).toContain('MailboxFull')
@@ -81,7 +86,7 @@ test('an observer is told of turns, appends, answers, and of effects however the
   expect(of('turn').map(({ kinds }) => kinds)).toContainEqual(['effect.done'])
   for (const { tookMs } of [...of('turn'), ...of('append'), ...of('answer')]) expect(tookMs).toBeGreaterThanOrEqual(0)
   expect(of('append')[0]).toMatchObject({ outcome: 'committed', sizeBytes: expect.any(Number) })
-  expect(system.metrics()).toMatchObject([{ node: 'here', shards: 16, residents: 1, openEffects: 0, withMail: 0 }])
+  expect(system.metrics()).toMatchObject([{ node: 'here', shards: 16, residents: 2, openEffects: 0, withMail: 0 }])
   await system.stop()
   await left
 })

@@ -9,4 +9,4 @@ export {
 } from './export-traces.ts'
 export { type LogSpan, type SpanLink, spanIdOf, traceIdOf } from './log-span.ts'
 export { LogSpans, type LogSpansState } from './log-spans.ts'
-export { DeliveryFailed, type OtlpTarget } from './otlp.ts'
+export type { OtlpTarget } from './otlp.ts'
