@@ -13,6 +13,7 @@ const Failed = z.object({
   statusCode: z.number().int().optional(),
   responseHeaders: z.record(z.string(), z.string()).optional().catch(undefined),
   responseBody: z.string().optional().catch(undefined),
+  cause: z.object({ name: z.string() }).optional().catch(undefined),
 })
 
 const named: Readonly<Record<string, ModelErrorCode>> = {
@@ -35,13 +36,14 @@ export function sdkError(
   onHeaders?: CompleteOptions['onHeaders'],
 ): ModelError {
   if (error instanceof ModelError) return error
-  const failed = Failed.safeParse(error).data ?? { message: String(error) }
+  const failed: z.infer<typeof Failed> = Failed.safeParse(error).data ?? { message: String(error) }
   const headers = headersOf(failed.responseHeaders)
   if (failed.responseHeaders !== undefined) onHeaders?.(headers)
   const status = failed.statusCode
   const said = errorSaid(parseJson(failed.responseBody ?? '')) ?? saidBy(error) ?? { message: '', codes: '' }
-  const code = codeOf(failed.name, said, status, streamedChars)
-  if (code === undefined) return unreachable(provider, error, streamedChars)
+  const code = codeOf(failed, said, streamedChars)
+  // The SDK wraps what fetch says twice.
+  if (code === undefined) return unreachable(provider, nested(error), streamedChars)
   const requestId = headers.get('x-request-id') ?? headers.get('request-id')
   const retryAfterMs = code === 'RateLimited' || code === 'ServerFailed' ? retryAfter(headers) : undefined
   const words = code === 'Unauthorized' || said.message === '' ? '' : `: ${said.message.slice(0, MAX_PROVIDER_TEXT)}`
@@ -60,15 +62,20 @@ function saidBy(error: unknown): Said | undefined {
 }
 
 function codeOf(
-  name: string | undefined,
+  { name, statusCode: status, cause }: z.infer<typeof Failed>,
   said: Said,
-  status: number | undefined,
   streamedChars: number | undefined,
 ): ModelErrorCode | undefined {
   const code = named[name ?? '']
   if (code !== undefined) return code
-  // Status 200 and an error all the same: what came could not be read.
-  if (status !== undefined) return status < 300 ? 'MalformedAnswer' : codeOfSaid(status, said.codes, said.message)
+  // Status 200 and an error all the same: what came could not be read, or did not come to its end.
+  if (status !== undefined && status < 300) return cause?.name === 'TypeError' ? undefined : 'MalformedAnswer'
+  if (status !== undefined) return codeOfSaid(status, said.codes, said.message)
   if (said.message === '') return undefined
   return (streamedChars ?? 0) > 0 ? 'ServerFailed' : codeOfSaid(said.status ?? 500, said.codes, said.message)
+}
+
+function nested(error: unknown): unknown {
+  const cause: unknown = error instanceof Error ? error.cause : undefined
+  return cause instanceof TypeError ? cause : error
 }
