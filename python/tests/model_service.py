@@ -30,6 +30,10 @@ class ModelService:
     silent: bool = False
     garbage: bool = False
     failure: Wire | None = None
+    lose: int | None = None
+    """The event of the next stream that does not arrive; those before it come twice."""
+    another: bool = False
+    """Each time a stream is asked for it is another answer."""
     asked: list[Wire] = field(default_factory=list[Wire])
     """Every call that was made, resends left out."""
     cancels: list[Wire] = field(default_factory=list[Wire])
@@ -74,7 +78,11 @@ class ModelService:
         beating = asyncio.create_task(self._beat(reply))
         try:
             await asyncio.sleep(self.delay_s)
-            for frame in self._frames(call):
+            frames = self._frames(call)
+            if self.lose is not None and call["stream"]:
+                frames = [*frames[: self.lose], *frames[: self.lose], *frames[self.lose + 1 :]]
+                self.lose = None
+            for frame in frames:
                 await self.bus.client.publish(reply, ormsgpack.packb(frame))
             self.answered += 1
         finally:
@@ -103,7 +111,9 @@ class ModelService:
                 {"type": "end", "finish_reason": "stop", "usage": usage},
             ]
         done: Wire = {"t": "ok", "res": {**head, "message": message, "finish_reason": "stop", "usage": usage}}
-        return [*({"t": "ev", "e": event} for event in events), done]
+        stream = f"s{len(self.asked)}" if self.another else "s"
+        numbered: list[Wire] = [{"t": "ev", "s": stream, "n": n, "e": event} for n, event in enumerate(events)]
+        return [*numbered, {**done, "s": stream} if events else done]
 
 
 def answer(request: Wire) -> str:

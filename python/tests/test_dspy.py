@@ -165,6 +165,19 @@ class TestProgram:
         ids = {span["id"] for span in optimized["spans"]}
         assert all(span["parent"] is None or span["parent"] in ids for span in optimized["spans"])
 
+    async def test_a_stream_that_loses_an_event_gets_it_again(self, worker: Node, service: ModelService) -> None:
+        for lost in (0, 2, 4):
+            service.lose = lost
+            streamed = (await worker.call("streamed", {"text": "a"}))["value"]
+            assert streamed == {"text": "argparse", "prediction": {"module": "argparse"}}
+            assert service.lose is None
+
+    async def test_a_stream_is_never_made_of_two_answers(self, worker: Node, service: ModelService) -> None:
+        service.lose, service.another = 2, True
+        failed = await worker.call("streamed", {"text": "a"})
+        assert failed["error"]["code"] == "LlmUnavailable"
+        assert "another one began a new answer" in failed["error"]["message"]
+
     async def test_spans_are_bounded_and_the_rest_is_counted(self, worker: Node, service: ModelService) -> None:
         args = {"rows": DEV * 11, "metric": "exact", "threads": 16}
         answer = await worker.call("triage.evaluate", args)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 import pytest
+from dspy._vendor.lm15.types import FunctionTool, TextPart, ToolCallPart, ToolChoice, ToolResultPart
 from dspy.lm15 import Config, Message, RateLimitError, Request
 
 import troupe_worker._errors
@@ -25,7 +26,7 @@ from troupe_worker._messages import Answer, encode_answer, parse_call, parse_can
 from troupe_worker._presence import Identity
 from troupe_worker._subjects import Subjects
 from troupe_worker.dspy import Job
-from troupe_worker.dspy._lm15 import error_from_wire, event_from_wire, response_from_wire
+from troupe_worker.dspy._lm15 import error_from_wire, event_from_wire, request_to_wire, response_from_wire
 
 Wire = dict[str, Any]
 GOLDEN: Final = Path(__file__).parents[2] / "test" / "golden"
@@ -113,6 +114,27 @@ def _model_call() -> list[bytes]:
     return [encode(body, "msgpack") for body in bus.bodies]
 
 
+def _tool_call() -> bytes:
+    """A model call after a tool has answered. Its id is made up: the one of a worker hashes its job and its request."""
+    weather = FunctionTool(
+        name="weather",
+        description="Now, at a place.",
+        parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    )
+    request = Request(
+        model="troupe/m",
+        messages=(
+            Message.user("How warm is it in Paris?"),
+            Message(role="assistant", parts=(ToolCallPart(id="c1", name="weather", input={"city": "Paris"}),)),
+            Message(role="tool", parts=(ToolResultPart(id="c1", content=(TextPart("21 degrees"),)),)),
+        ),
+        tools=(weather,),
+        config=Config(tool_choice=ToolChoice(mode="auto")),
+    )
+    call = {"v": 1, "id": "e-1-0a-1", "job": "e-1", "parent": None, "stream": False, "deadlineMs": None}
+    return encode({**call, "req": request_to_wire(request)}, "msgpack")
+
+
 MADE: Final[dict[str, Callable[[], bytes]]] = {
     "result": lambda: encode_answer(Answer("e-1", WORKER, 20.5, VALUE, None, [SPAN]), "msgpack", MAX_BYTES),
     "result as JSON": lambda: encode_answer(Answer("by-hand", WORKER, 1.0), "json", MAX_BYTES),
@@ -125,6 +147,7 @@ MADE: Final[dict[str, Callable[[], bytes]]] = {
     ),
     "goodbye": lambda: encode(IDENTITY.goodbye("asked to stop"), "json"),
     "llm request": lambda: _model_call()[0],
+    "llm tool request": _tool_call,
     "llm cancel": lambda: _model_call()[1],
 }
 
@@ -173,6 +196,11 @@ def test_the_frames_of_a_model_call_are_read() -> None:
     assert (response.text, response.finish_reason, response.usage.total_tokens) == ("Paris", "stop", 15)
     events = [event_from_wire(FRAMES[f"llm event {part}"]["json"]["e"]) for part in ("start", "delta", "end")]
     assert [event.type for event in events] == ["start", "delta", "end"]
+    delta = event_from_wire(FRAMES["llm event tool call"]["json"]["e"]).delta
+    assert (delta.name, delta.input) == ("weather", '{"city":"Paris"}')
+    calling = response_from_wire(FRAMES["llm tool answer"]["json"]["res"])
+    assert (calling.finish_reason, calling.usage.cache_read_tokens) == ("tool_call", 8)
+    assert [(call.id, call.name, call.input) for call in calling.tool_calls] == [("c1", "weather", {"city": "Paris"})]
     error = error_from_wire(FRAMES["llm error"]["json"])
     assert isinstance(error, RateLimitError)
     assert (error.retry_after, error.status) == (1.5, 429)

@@ -3,7 +3,9 @@
 1. What a frame, or its absence, means is decided in `_Talk`, without I/O; the two engines only wait and send.
 2. The service beats while it works. `SILENCE_S` without a frame, or nobody there, and the request is sent again under
    the same id, which costs no second provider call. After `GRACE_S` of that the whole call stops with `LlmUnavailable`.
-3. Errors of a single model call are ordinary exceptions of DSPy. The end of the call is `CallStopped`, which optimizers
+3. Events of a stream are numbered: what came before is dropped, and what is missing is asked for again. All of
+   them are of one answer.
+4. Errors of a single model call are ordinary exceptions of DSPy. The end of the call is `CallStopped`, which optimizers
    cannot swallow.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -27,6 +29,7 @@ from ._lm15 import StreamEvent, error_from_wire, event_from_wire, response_from_
 SILENCE_S: Final = 1.5
 GRACE_S: Final = 2.0
 _RESEND_S: Final = 0.1
+_SECOND_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,10 @@ class _Talk:
         self._call, self._job, self._now = model_call, model_call.job, now
         self._alone_since: float | None = None
         self._nobody = False
-        self._streamed = False
+        self._stream: str | None = None
+        self._expected = 0
+        self._ended = False
+        self._asked_at = -_SECOND_S
 
     def wait_s(self) -> float:
         """How long to wait for the next frame."""
@@ -71,6 +77,10 @@ class _Talk:
             return self._alone()
         self._alone_since, self._nobody = None, False
         if kind == "ok":
+            if self._stream is not None:
+                self._same(frame)
+                if not self._ended:
+                    return self._again()
             self._call.settled = True
             self._job.count(frame["res"].get("usage") or {})
             return _Done(response_from_wire(frame["res"]))
@@ -78,15 +88,36 @@ class _Talk:
             self._call.settled = True
             self._fail(frame)
         if kind == "ev":
-            self._streamed = True
-            return _Event(event_from_wire(frame["e"]))
+            return self._event(frame)
         return None  # a heartbeat, a wake-up that came too late, or a kind of a later version
+
+    def _event(self, frame: Frame) -> _Step:
+        self._same(frame)
+        if frame["n"] > self._expected:
+            return self._again()
+        if frame["n"] < self._expected:
+            return None
+        self._expected += 1
+        self._ended = frame["e"]["type"] == "end"
+        return _Event(event_from_wire(frame["e"]))
+
+    def _same(self, frame: Frame) -> None:
+        """Two answers to one call may differ, and what was given of the first cannot be taken back."""
+        self._stream = frame["s"] if self._stream is None else self._stream
+        if frame.get("s") != self._stream:
+            self._stop("the model service went away in the middle of a stream, and another one began a new answer")
+
+    def _again(self) -> _Resend | None:
+        """One was lost. What comes until the answer to this is behind the gap too, and no reason to ask once more."""
+        now = self._now()
+        if now - self._asked_at < _SECOND_S:
+            return None
+        self._asked_at = now
+        return _Resend(0.0)
 
     def _alone(self) -> _Resend:
         now = self._now()
         self._alone_since = now if self._alone_since is None else self._alone_since
-        if self._streamed:
-            self._stop("the model service went away in the middle of a stream, which cannot be repeated")
         if now - self._alone_since >= GRACE_S:
             reason = "nobody serves model calls" if self._nobody else "the model service fell silent"
             self._stop(f"{reason} (for more than {GRACE_S:g} s)")
