@@ -26,6 +26,18 @@ test('a real model takes the usual variables and has a budget', () => {
   })
 })
 
+test('the format of Anthropic has an endpoint and a key of its own', () => {
+  const env = { TROUPE_LLM: 'anthropic', TROUPE_MODEL: 'm', ANTHROPIC_API_KEY: 'k', OPENAI_API_KEY: 'other' }
+  expect(readModelConfig(env)).toEqual({
+    kind: 'anthropic',
+    baseUrl: 'https://api.anthropic.com',
+    apiKey: 'k',
+    model: 'm',
+    budgetUsd: 0.5,
+  })
+  expect(readModelConfig({ ...env, ANTHROPIC_BASE_URL: 'http://proxy' })).toMatchObject({ baseUrl: 'http://proxy' })
+})
+
 test('config/2: a value that makes no sense is refused by name', () => {
   expect(() => readModelConfig({ TROUPE_LLM: 'other' })).toThrow(/TROUPE_LLM is 'other'/)
   expect(() => readModelConfig({ TROUPE_LLM: 'openai-compatible' })).toThrow(/name of a model/)

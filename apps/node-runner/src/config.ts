@@ -4,9 +4,9 @@
  *   NATS_URL             servers to read the log from, instead of the data folder
  *   TROUPE_DATA          data folder; `.troupe` in the working folder by default
  *   TROUPE_METRICS_PORT  the demo serves `/metrics` there, of its model calls, and its nodes on the ports after it; none by default
- *   TROUPE_LLM           `stand-in` (default) or `openai-compatible`; for the latter:
- *   OPENAI_BASE_URL      endpoint; `https://api.openai.com/v1` by default
- *   OPENAI_API_KEY       key of that endpoint
+ *   TROUPE_LLM           `stand-in` (default), `openai-compatible` or `anthropic`; for the latter two:
+ *   OPENAI_BASE_URL, ANTHROPIC_BASE_URL   endpoint; `https://api.openai.com/v1` and `https://api.anthropic.com` by default
+ *   OPENAI_API_KEY, ANTHROPIC_API_KEY     key of that endpoint
  *   TROUPE_MODEL         name of the model
  *   TROUPE_BUDGET_USD    hard stop in US dollars; 0.50 by default
  *   TROUPE_RPM, TROUPE_TPM   requests and tokens a minute that the provider allows; without them calls are not held back
@@ -43,23 +43,35 @@ function portIn(env: NodeJS.ProcessEnv, name: string): number | undefined {
   return value
 }
 
+const ENDPOINTS = {
+  'openai-compatible': {
+    baseUrl: { name: 'OPENAI_BASE_URL', usual: 'https://api.openai.com/v1' },
+    key: 'OPENAI_API_KEY',
+  },
+  anthropic: {
+    baseUrl: { name: 'ANTHROPIC_BASE_URL', usual: 'https://api.anthropic.com' },
+    key: 'ANTHROPIC_API_KEY',
+  },
+} as const
+
 /** Which model the demo and the nodes use. @throws Problem that names the variable */
 export function readModelConfig(env: NodeJS.ProcessEnv = process.env): ModelConfig {
   const kind = env['TROUPE_LLM'] || 'stand-in'
   if (kind === 'stand-in') return { kind }
-  if (kind !== 'openai-compatible') {
-    throw wrong(`TROUPE_LLM is '${kind}'`, "set it to 'stand-in' or 'openai-compatible'")
+  if (kind !== 'openai-compatible' && kind !== 'anthropic') {
+    throw wrong(`TROUPE_LLM is '${kind}'`, "set it to 'stand-in', 'openai-compatible' or 'anthropic'")
   }
   const model = env['TROUPE_MODEL']
-  if (!model) throw wrong('TROUPE_LLM=openai-compatible needs the name of a model', 'set TROUPE_MODEL')
-  const apiKey = env['OPENAI_API_KEY']
+  if (!model) throw wrong(`TROUPE_LLM=${kind} needs the name of a model`, 'set TROUPE_MODEL')
+  const { baseUrl, key } = ENDPOINTS[kind]
+  const apiKey = env[key]
   const [requestsPerMinute, tokensPerMinute] = [perMinute(env, 'TROUPE_RPM'), perMinute(env, 'TROUPE_TPM')]
   const isLimited = requestsPerMinute !== undefined || tokensPerMinute !== undefined
   const priceIn = dollarsIn(env, 'TROUPE_PRICE_IN')
   const priceOut = dollarsIn(env, 'TROUPE_PRICE_OUT')
   return {
     kind,
-    baseUrl: env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1',
+    baseUrl: env[baseUrl.name] || baseUrl.usual,
     ...(apiKey && { apiKey }),
     model,
     budgetUsd: dollarsIn(env, 'TROUPE_BUDGET_USD') ?? 0.5,

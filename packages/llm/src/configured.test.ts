@@ -32,3 +32,15 @@ test('configured/2: the line to print has provider, model, calls, price and limi
   expect(configured.describe()).not.toContain('calls')
   expect(inspect(configured, { depth: 9, showHidden: true })).not.toContain('sk-secret')
 })
+
+test('an account tells keys apart without showing them', () => {
+  const price = { priceIn: 0, priceOut: 0 }
+  const accountOf = (apiKey?: string) => modelFrom({ ...paid, ...price, apiKey }).account
+  expect(accountOf()).toBe('api.example.com/small/no-key')
+  expect(accountOf('sk-secret')).toMatch(/^api\.example\.com\/small\/[0-9a-f]{12}$/)
+  expect(accountOf('sk-secret')).not.toBe(accountOf('sk-other'))
+  expect(modelFrom({ ...paid, ...price, kind: 'anthropic' }).model).toMatchObject({
+    name: 'small',
+    provider: 'api.example.com',
+  })
+})

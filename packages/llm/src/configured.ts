@@ -5,6 +5,7 @@
  * 2. `describe` shows provider, model, price and limit, and never a key.
  */
 import { createHash } from 'node:crypto'
+import { anthropic } from './anthropic.ts'
 import { type Budget, dollars, openBudget, type Price, priceOf } from './budget.ts'
 import type { ModelLimits } from './limited.ts'
 import type { Model } from './model.ts'
@@ -19,7 +20,8 @@ export type ModelConfig =
       readonly baseUrl?: string | undefined
     }
   | {
-      readonly kind: 'openai-compatible'
+      /** The format that the endpoint speaks. */
+      readonly kind: 'openai-compatible' | 'anthropic'
       readonly baseUrl: string
       readonly apiKey?: string | undefined
       readonly model: string
@@ -56,10 +58,11 @@ export function modelFrom(config: ModelConfig): ConfiguredModel {
       describe: (calls) => `model ${model.name} (${STAND_IN_NOTE})${about(calls)}, free`,
     }
   }
-  const { baseUrl, apiKey, model: name, budgetUsd, limits, priceIn, priceOut, prices } = config
+  const { kind, baseUrl, apiKey, model: name, budgetUsd, limits, priceIn, priceOut, prices } = config
   const price = priceOf(name, { in: priceIn, out: priceOut }, prices)
   const budget = openBudget(budgetUsd, price)
-  const model = openAiCompatible({ baseUrl, model: name, ...(apiKey !== undefined && { apiKey }) })
+  const client = kind === 'anthropic' ? anthropic : openAiCompatible
+  const model = client({ baseUrl, model: name, ...(apiKey !== undefined && { apiKey }) })
   return {
     model,
     account: accountOf(model, apiKey),
