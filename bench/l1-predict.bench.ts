@@ -15,8 +15,7 @@ const CALLS = 400
 const question = 'Which module reads archives, and how sure are you?'
 
 const triage = signature(
-  'ask_text: str -> module_name: str, reason_text: str, first_tag: str, second_tag: str, ' +
-    'page_count: int, certainty: float, is_known: bool, next_step: str',
+  'ask_text: str -> module_name: str, reason_text: str, first_tag: str, second_tag: str, page_count: int, certainty: float, is_known: bool, next_step: str',
   { name: 'Triage', instructions: 'Name the module.' },
 )
 const AX_SIGNATURE =

@@ -1,4 +1,5 @@
 /** What servers of the chat completions format do differently when they stream. */
+import { createServer } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import type { ModelAnswer } from './model.ts'
 import { openAiCompatible } from './openai-compatible.ts'
@@ -128,4 +129,23 @@ test('what a listener throws ends the call as it is', async () => {
     throw own
   }
   await expect(model.complete({ messages: [] }, { signal: never, onText })).rejects.toBe(own)
+})
+
+test('provider-call/4: a stream that ends with its last event leaves its connection to the next', async () => {
+  let connections = 0
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'text/event-stream')
+    response.write(`data: ${JSON.stringify(said('hi', 'stop'))}\n\n`)
+    response.end('data: [DONE]\n\n')
+  })
+  server.on('connection', () => connections++)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  const model = openAiCompatible({ baseUrl: `http://127.0.0.1:${port}/v1`, model: 'm' })
+  for (let n = 0; n < 20; n++) await model.complete({ messages: [] }, { signal: never, onText: () => {} })
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  // Under load an end may come too late to be waited for.
+  expect(connections).toBeLessThan(20)
 })

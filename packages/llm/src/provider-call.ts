@@ -90,15 +90,17 @@ export async function callProvider(
       ...(requestId !== null && { requestId: clean(requestId) }),
     }
     const streams = onText !== undefined && response.status === 200 && !isJson(response)
-    const answer = streams
-      ? await readStream(response, fields, reading, onText, clean, toError)
-      : await readBody(response, fields, toError).then((text) => {
-          if (response.status !== 200) throw httpError(response, text, fields, provider.codeOf, clean)
-          return reading.whole(text, fields)
-        })
-    whole = !streams
+    if (streams) {
+      const read = await readStream(response, fields, reading, onText, clean, toError)
+      whole = read.whole
+      return read.answer
+    }
+    const text = await readBody(response, fields, toError)
+    whole = true
+    if (response.status !== 200) throw httpError(response, text, fields, provider.codeOf, clean)
+    const answer = reading.whole(text, fields)
     // Servers that know no streams answer with the whole.
-    if (!streams && answer.text !== '') onText?.(answer.text)
+    if (answer.text !== '') onText?.(answer.text)
     return answer
   } finally {
     signal.removeEventListener('abort', stop)
@@ -126,7 +128,7 @@ async function readStream(
   onText: (delta: string) => void,
   clean: (text: string) => string,
   toError: ToError,
-): Promise<ModelAnswer> {
+): Promise<{ readonly answer: ModelAnswer; readonly whole: boolean }> {
   let streamedChars = 0
   const stream = reading.stream(fields, (delta) => {
     streamedChars += delta.length
@@ -134,14 +136,21 @@ async function readStream(
   })
   const events = new SseReader()
   let seen = false
+  let whole = false
   const broken = (error: unknown) => toError(error, streamedChars)
+  const chunks = chunksOf(response, MAX_STREAM_BYTES, fields, broken)
   try {
-    wire: for await (const chunk of chunksOf(response, MAX_STREAM_BYTES, fields, broken)) {
-      for (const event of events.read(chunk)) {
+    for (let done = false; !done; ) {
+      const { value: chunk } = await chunks.next()
+      whole = chunk === undefined
+      done = whole
+      for (const event of chunk === undefined ? [] : events.read(chunk)) {
         seen = true
-        if (stream.take(event)) break wire
+        done = stream.take(event)
+        if (done) break
       }
     }
+    whole ||= await isOver(chunks)
   } catch (error) {
     if (error instanceof SseTooLarge) throw malformed(fields, error.message, streamedChars)
     if (!(error instanceof ModelError) || error.fields.streamedChars !== undefined) throw error
@@ -150,9 +159,20 @@ async function readStream(
     throw new ModelError(code, clean(error.message), { ...error.fields, streamedChars }, error.cause)
   }
   const answer = stream.end()
-  if (answer !== undefined) return answer
+  if (answer !== undefined) return { answer, whole }
   if (!seen) throw malformed(fields, 'a body that is no stream of events', streamedChars)
   throw broken(new Error('the stream ended before the answer'))
+}
+
+/**
+ * Whether the body ends with the last event, as it should: then its connection can be used again. Nothing waits for a body that does not.
+ */
+async function isOver(chunks: AsyncGenerator<Uint8Array, void>): Promise<boolean> {
+  const next = chunks.next().then(
+    ({ done }) => done === true,
+    () => false,
+  )
+  return Promise.race([next, new Promise<false>((resolve) => setImmediate(resolve, false))])
 }
 
 async function* chunksOf(
@@ -160,7 +180,7 @@ async function* chunksOf(
   maxBytes: number,
   fields: ModelErrorFields,
   toError: (error: unknown) => ModelError,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array, void> {
   if (response.body === null) return
   const reader = response.body.getReader()
   let sizeBytes = 0
