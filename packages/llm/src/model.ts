@@ -1,7 +1,7 @@
 /**
  * The port to a language model, and the errors a call can end with.
  *
- * 1. `complete` makes at most one provider call: whoever calls it owns retries.
+ * 1. `complete` of a client makes at most one provider call: whoever calls it owns retries, as `retried` does for its callers.
  * 2. It settles soon after `signal` aborts, with the signal's reason when that is a `ModelError`.
  * 3. It rejects with `ModelError` only, or with what a listener of its options threw, which ends the call. `applied: 'unknown'`
  *    means: the provider may have done, and billed, the work.

@@ -11,8 +11,8 @@
  * 6. All memory is bounded: calls waiting, answers kept (count and bytes), cancelled jobs.
  * 7. A stream goes out as it comes; a repeat gets all of its events again, numbered as before, also when the answer is kept.
  *
- * Known gaps: (a) nodes of one queue group share neither kept answers nor budgets: a repeat that reaches another node is
- * a second provider call, and each node may spend its own limit. (b) Waiting calls are served in order, not fairly per job.
+ * Known gaps: (a) nodes of one queue group do not share kept answers: a repeat that reaches another node is a second provider call. A
+ * `budget` is that of one node too; a purse in the model (`inCluster`) is for all. (b) Waiting calls are served in order, not fairly per job.
  */
 import { type Bus, type BusMessage, type Clock, Subjects, type Timer } from '@troupe/core'
 import { type CallMessage, decodeCall, decodeCancel, type Outcome, type Reply, replyOf } from './frames.ts'

@@ -5,10 +5,10 @@
  * 2. A provider call that failed without our knowing whether it was billed counts with all it held (`applied`).
  */
 import type { Clock } from '@troupe/core'
-import { type Budget, bounded, costNanoUsd, reserve, settle, upperNanoUsd, usdOf } from './budget.ts'
+import { type Budget, bounded, costNanoUsd, type Price, reserve, settle, upperNanoUsd, usdOf } from './budget.ts'
 import type { Outcome } from './frames.ts'
 import type { Ledger } from './ledger.ts'
-import type { Model, ModelErrorCode, ModelRequest, Usage } from './model.ts'
+import type { Model, ModelAnswer, ModelErrorCode, ModelRequest, Usage } from './model.ts'
 
 /** One per admitted call, made when the provider's side of it has ended too. */
 export interface ModelRecord {
@@ -20,7 +20,7 @@ export interface ModelRecord {
   /** The error the worker was told; absent for an answer. */
   readonly code?: ModelErrorCode
   readonly usage?: Usage
-  /** With a budget: what it counted. Without: what the provider said, if anything. */
+  /** With a budget: what it counted. Without: what the provider said, else its usage times the price, if both are known. */
   readonly costUsd?: number
   readonly queuedMs: number
   readonly wallMs: number
@@ -30,6 +30,8 @@ export interface TillOptions {
   readonly model: Model
   readonly clock: Clock
   readonly budget?: Budget
+  /** For what records say, where the budget is kept elsewhere. */
+  readonly price?: Price
   readonly ledger?: Ledger
   readonly onRecord?: (record: ModelRecord) => void
 }
@@ -64,9 +66,9 @@ export class Till {
 
   /** `outcome` is the provider's, `told` the error the worker got; they differ when the worker's time ran out first. */
   close(call: Billed, outcome: Outcome, told: ModelErrorCode | undefined): void {
-    const { model, clock, ledger, onRecord } = this.#options
+    const { model, clock, price, ledger, onRecord } = this.#options
     const answer = outcome.kind === 'ok' ? outcome.answer : undefined
-    const costUsd = this.#settle(call.heldNanoUsd ?? 0, outcome) ?? answer?.costUsd
+    const costUsd = this.#settle(call.heldNanoUsd ?? 0, outcome) ?? (answer && pricedUsd(answer, price))
     const endedMs = clock.monotonic()
     ledger?.add(call.job, {
       calls: call.startedMs === undefined ? 0 : 1,
@@ -112,4 +114,9 @@ export class Till {
     this.#budget = settle(this.#budget, heldNanoUsd, known)
     return usdOf(known ?? heldNanoUsd)
   }
+}
+
+function pricedUsd(answer: ModelAnswer, price: Price | undefined): number | undefined {
+  const nanoUsd = price && costNanoUsd(answer, price)
+  return nanoUsd === undefined ? answer.costUsd : usdOf(nanoUsd)
 }

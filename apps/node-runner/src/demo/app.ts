@@ -9,6 +9,7 @@
 import { choice, float, int, type ObjectiveInput, session, study, variables, variablesSays } from '@troupe/actors'
 import { optuna, pool } from '@troupe/bridge-python'
 import { type EffectContext, effect } from '@troupe/core'
+import { purses } from '@troupe/llm'
 import { gates } from '@troupe/resilience'
 import { z } from 'zod'
 import { requireCompiled, signature } from './signatures.gen.ts'
@@ -105,4 +106,4 @@ const optimise = effect(
 
 export const desk = session({ jobs: { optimise } })
 
-export const actors = [general, optimizer, triage.actor, variables, desk, gates]
+export const actors = [general, optimizer, triage.actor, variables, desk, gates, purses]

@@ -1,12 +1,12 @@
 /**
  * What a demo run is made of: one nats-server, a model service, node processes, and a client of the cluster.
  *
- * 1. The model service lives in the launcher: one budget and one table of answered calls, whatever happens to nodes.
+ * 1. The model service lives in the launcher: one table of answered calls, whatever happens to nodes. Limits and money belong to actors.
  * 2. `end` leaves no process behind, in whatever state the run is; it may be called more than once.
  */
 import { createSystem, type System } from '@troupe/core'
 import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
-import { type ConfiguredModel, limited, type ModelService, modelGate, serveModels } from '@troupe/llm'
+import { type ConfiguredModel, inCluster, type ModelService, serveModels } from '@troupe/llm'
 import { type MetricsServer, nodeMetrics, serveMetrics } from '@troupe/telemetry'
 import { NodeProcess } from './node-process.ts'
 
@@ -58,14 +58,13 @@ export class DemoCluster {
       const client = await createSystem({ backend, node: 'launcher' })
       const { bus } = client.connection
       const { clock } = client.runtime
-      const limits = model.limits && modelGate(model.account, model.limits).in(client.runtime)
       const models = serveModels({
         bus,
         namespace,
-        model: limits === undefined ? model.model : limited(model.model, limits, clock),
+        model: inCluster(model, client.runtime),
         clock,
         onRecord: own.modelCalled,
-        ...(model.budget && { budget: model.budget }),
+        ...(model.budget && { price: model.budget.price }),
       })
       const names = Array.from({ length: nodes }, (_, n) => `node-${n + 1}`)
       const started = names.map((name, n) => {
