@@ -59,6 +59,28 @@ async def streamed(text: str) -> dict[str, Any]:
     return {"text": "".join(chunks), "prediction": prediction}
 
 
+def weather(city: str) -> str:
+    """The weather at a place, now."""
+    return f"21 degrees in {city}"
+
+
+class Asks(dspy.Signature):
+    """Use the tools."""
+
+    question: str = dspy.InputField()
+    tools: list[dspy.Tool] = dspy.InputField()
+    calls: dspy.ToolCalls = dspy.OutputField()
+
+
+@app.function
+def tooled(question: str) -> list[str]:
+    """What the tools say that the model calls by itself."""
+    tools = {tool.name: tool for tool in [dspy.Tool(weather)]}
+    with job(), dspy.context(adapter=dspy.ChatAdapter(use_native_function_calling=True)):
+        found = dspy.Predict(Asks)(question=question, tools=list(tools.values()))
+    return [tools[call.name](**call.args) for call in found.calls.tool_calls]
+
+
 def _right(row: Any, out: Any, trace: Any = None) -> bool:
     return row.module == out.module
 

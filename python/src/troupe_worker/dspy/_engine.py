@@ -137,6 +137,9 @@ class _Talk:
 class BusEngine:
     """For code in threads."""
 
+    supports_function_calling: Final = True
+    """What DSPy asks before it hands tools to the model itself. A model that knows none refuses them."""
+
     def complete(self, request: Request) -> Response:
         with closing(_exchange(request, stream=False)) as steps:
             return _response_among(steps)
@@ -160,6 +163,8 @@ class BusEngine:
 
 class AsyncBusEngine:
     """For coroutines, on the worker's loop or another one."""
+
+    supports_function_calling: Final = True
 
     async def complete(self, request: Request) -> Response:
         async with aclosing(_async_exchange(request, stream=False)) as steps:
