@@ -2,7 +2,8 @@
  * Exchanges with a provider as a file that people can read and check, and their replay through the `fetch` of a client.
  *
  * 1. No header of a request is ever written; of an answer only `KEPT_HEADERS`. A value that the request sent as its key is taken
- *    out of everything that is written. Of the URL only the path is kept.
+ *    out of everything that is written; only one that a model spells out over several events of a stream is not found. Of the URL only
+ *    the path is kept.
  * 2. A request is found by its path and its body, in which the order of keys does not count. The same request gets the answers
  *    recorded for it in their order, and then the last one again.
  * 3. A request that was not recorded is a `ModelError` that says so; nothing reaches the network.
@@ -55,49 +56,54 @@ export async function writeCassette(path: string | URL, cassette: Cassette): Pro
 }
 
 export interface Recorder {
-  /** For a client's `fetch`. An exchange is recorded when its answer has been read to its end. */
+  /** For a client's `fetch`. */
   readonly fetch: typeof fetch
+  /** All exchanges that have begun to be answered, with what has come of each so far. */
   cassette(): Cassette
 }
 
 export function recorder(through: typeof fetch = fetch): Recorder {
-  const exchanges: CassetteExchange[] = []
+  const exchanges: (() => CassetteExchange)[] = []
   return {
-    cassette: () => ({ v: VERSION, exchanges: [...exchanges] }),
+    cassette: () => ({ v: VERSION, exchanges: exchanges.map((written) => written()) }),
     fetch: async (input, init) => {
       const request = new Request(input, init)
       const secrets = ['authorization', 'x-api-key'].flatMap((name) => keyIn(request.headers.get(name)))
       const clean = (text: string) => secrets.reduce((cleaned, secret) => cleaned.replaceAll(secret, '***'), text)
       const asked = { path: new URL(request.url).pathname, body: parseJson(clean(String(init?.body ?? ''))) }
       const response = await through(input, init)
+      const { status, statusText } = response
       const headers = Object.fromEntries(
         [...response.headers].filter(([name]) => isKept(name)).map(([name, value]) => [name, clean(value)]),
       )
-      const pieces: string[] = []
-      const decoder = new TextDecoder()
-      const write = (): void => {
-        const last = decoder.decode()
-        const chunks = [...pieces, ...(last === '' ? [] : [last])].map(clean)
-        const isStream = headers['content-type']?.startsWith('text/event-stream') ?? false
-        const text = clean(chunks.join(''))
-        const body = isStream ? { chunks } : { body: parseJson(text) ?? text }
-        exchanges.push({ request: asked, response: { status: response.status, headers, ...body } })
-      }
+      const isStream = headers['content-type']?.startsWith('text/event-stream') ?? false
+      const pieces: Uint8Array[] = []
+      exchanges.push(() => {
+        const chunks = textsOf(pieces)
+        const whole = chunks.join('')
+        const text = clean(whole)
+        // A key may be cut between two pieces.
+        const body = isStream ? { chunks: text === whole ? chunks : [text] } : { body: parseJson(text) ?? text }
+        return { request: asked, response: { status, headers, ...body } }
+      })
+      if (response.body === null) return response
       const copy = new TransformStream<Uint8Array, Uint8Array>({
         transform: (chunk, controller) => {
-          pieces.push(decoder.decode(chunk, { stream: true }))
+          pieces.push(chunk.slice())
           controller.enqueue(chunk)
         },
-        flush: write,
       })
-      if (response.body === null) {
-        write()
-        return response
-      }
-      const { status, statusText } = response
       return new Response(response.body.pipeThrough(copy), { status, statusText, headers: response.headers })
     },
   }
+}
+
+/** A character may be cut between two pieces. */
+function textsOf(pieces: readonly Uint8Array[]): string[] {
+  const decoder = new TextDecoder()
+  const texts = pieces.map((piece) => decoder.decode(piece, { stream: true }))
+  const rest = decoder.decode()
+  return rest === '' ? texts : [...texts, rest]
 }
 
 export function replayer(cassette: Cassette): typeof fetch {
