@@ -3,7 +3,7 @@ import { optuna, pool } from '@troupe/bridge-python'
 import { createSystem, effect, type JournalRecord, type System } from '@troupe/core'
 import { nats } from '@troupe/core/nats'
 import { natsServer, type TestServer } from '@troupe/core/testing'
-import { serveModels, standInModel } from '@troupe/llm'
+import { ModelError, routed, routings, scriptedModel, serveModels, standInModel } from '@troupe/llm'
 import { signature } from '@troupe/signatures'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -36,7 +36,16 @@ test('a program with another signature is told so before anything starts; any si
       { module: 'ChainOfThought' },
     ),
   )
-  await using system = await systemIn('signatures', { actors: [workers, drifted.def, predict.def] })
+  const either = signature("docstring: str -> module: Literal['socket', 'email']", { name: 'Routed' })
+  const away = new ModelError('ServerFailed', 'down')
+  const routes = [
+    { name: 'direct', model: scriptedModel([away]), price: { inPerMillion: 0, outPerMillion: 0 } },
+    { name: 'dspy', effect: workers.predict(either), price: { inPerMillion: 1, outPerMillion: 1 } },
+  ]
+  const route = callerOf('route', routed(either, { routes, policy: { order: 'escalate' } }))
+  await using system = await systemIn('signatures', {
+    actors: [workers, drifted.def, predict.def, route.def, routings],
+  })
   const { bus, namespace } = system.connection
   const models = serveModels({ bus, namespace, model: standInModel(), clock: system.runtime.clock })
   const inputs = { docstring: 'Open a connection to a host.' }
@@ -48,6 +57,11 @@ test('a program with another signature is told so before anything starts; any si
   const answer = await predict.run(system, 'k', { ...inputs, more: [{ docstring: 'Read a message.' }] })
   expect(answer).toEqual({ value: { module: expect.stringMatching(/^(socket|email)$/) } })
   expect((await predict.run(system, 'k', { ...inputs, more: [{}] })).error?.code).toBe('InvalidEvent')
+
+  // A DSPy program is a route as any other, here the next one after a model that is down.
+  expect(await route.run(system, 'k', inputs)).toEqual({ value: { module: expect.stringMatching(/^(socket|email)$/) } })
+  const { routes: known } = await system.get(routings, either.hash).ask({ type: 'evidence' })
+  expect([known['direct']?.wrong, known['dspy']?.right]).toEqual([1, 1])
   await models.stop()
 })
 
