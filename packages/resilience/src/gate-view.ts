@@ -164,7 +164,7 @@ export class GateView implements Granting<string>, Shared {
   }
 
   #stopped(): SystemStopped {
-    return new SystemStopped(`node '${this.#runtime.node}' stops; call again`)
+    return new SystemStopped(`node '${this.#runtime.node}' stops; call again`, {}, 'no')
   }
 
   // ── Asking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
