@@ -1,7 +1,17 @@
 /** How a resident words what it cannot go on from, for whoever asked. */
 import type { Address } from './address.ts'
 import type { WireAnswer } from './envelope.ts'
-import { LogUnavailable, MessageTooLarge, Moved, StateDiverged, type TroupeError, toWire } from './errors.ts'
+import {
+  LogUnavailable,
+  MailboxFull,
+  MessageTooLarge,
+  Moved,
+  StateDiverged,
+  TooManyOutstanding,
+  type TroupeError,
+  toWire,
+} from './errors.ts'
+import { ANSWERS_PER_CLIENT } from './settlement.ts'
 
 /** The journal refuses what it was given, for good. */
 export function refusal(address: Address, cause: Error): TroupeError {
@@ -26,4 +36,16 @@ export function divergence(
 /** What was asked is applied by nobody yet: it may be asked again. */
 export function movedAway(address: Address): WireAnswer {
   return { v: 1, ok: false, error: { ...toWire(new Moved(`'${address}' moves to another node`)), applied: 'no' } }
+}
+
+export function fullMailbox(address: Address, depth: number): WireAnswer {
+  return {
+    v: 1,
+    ok: false,
+    error: toWire(new MailboxFull(`'${address}' has ${depth} messages waiting; send slower or later`)),
+  }
+}
+
+export function tooManyOutstanding(address: Address, client: string): TooManyOutstanding {
+  return new TooManyOutstanding(`client '${client}' has ${ANSWERS_PER_CLIENT} unsettled commands at '${address}'`)
 }

@@ -17,7 +17,7 @@ import type { Transport } from './asker.ts'
 import type { Route } from './askers.ts'
 import { type Checkpoint, ShardProgress } from './checkpoint.ts'
 import type { ListedActor } from './cluster-tree.ts'
-import { hashOf, type Json } from './codec.ts'
+import type { Json } from './codec.ts'
 import { type DeadLetter, packDeadLetter, reasonOf, untakenLetter } from './dead-letter.ts'
 import { decodeEnvelope, type Envelope, type EnvelopeCause, type WireAnswer } from './envelope.ts'
 import {
@@ -33,6 +33,7 @@ import {
 } from './errors.ts'
 import { Handover } from './handover.ts'
 import { lettersIn } from './letter.ts'
+import { logicHash } from './logic-hash.ts'
 import { MailRoom } from './mail-room.ts'
 import type { NodeFigures, Observer } from './observer.ts'
 import type { Outbox } from './outbox.ts'
@@ -239,8 +240,9 @@ export class ShardHost {
     let openEffects = 0
     for (const [address, resident] of this.#residents) {
       const { type } = splitAddress(address)
-      waiting.set(type, (waiting.get(type) ?? 0) + resident.waiting)
-      openEffects += resident.openEffects
+      const { load } = resident
+      waiting.set(type, (waiting.get(type) ?? 0) + load.waiting)
+      openEffects += load.effects
     }
     const [shards, residents, residentBytes] = [this.#shards.size, this.#residents.size, this.#residency.bytes]
     return { node, shards, residents, residentBytes, waiting, withMail: this.#room.due, openEffects }
@@ -582,25 +584,4 @@ function takeUpCause(address: Address): EnvelopeCause {
 function codeOf(error: unknown): string {
   const { code } = toWire(error)
   return code === 'ActorFailed' ? 'InvalidEvent' : code
-}
-
-/** Identity of a logic for recovery: the machine's definition as data; other logics by their functions' text. */
-export function logicHash(def: AnyActorDef): string {
-  const logic: object = def.logic
-  const config: unknown = 'config' in logic ? logic.config : undefined
-  const text = typeof config === 'object' && config !== null ? withFunctions(config) : `${def.logic.transition}`
-  return hashOf({ type: def.protocol.type, version: def.version ?? 1, text }).slice(0, 22)
-}
-
-/** A config as text with the source of its functions; what cannot be walked (actors, cycles) is left out. */
-function withFunctions(config: object): string {
-  const seen = new Set<unknown>()
-  return JSON.stringify(config, (_key, value: unknown) => {
-    if (typeof value === 'function' || typeof value === 'bigint') return `${value}`
-    if (typeof value === 'object' && value !== null) {
-      if (seen.has(value)) return undefined
-      seen.add(value)
-    }
-    return value
-  })
 }

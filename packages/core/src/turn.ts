@@ -34,11 +34,9 @@ import {
   LogDamaged,
   LogicRefused,
   LogUnavailable,
-  MailboxFull,
   Moved,
   StateDiverged,
   SystemStopped,
-  TooManyOutstanding,
   TroupeError,
   toWire,
 } from './errors.ts'
@@ -49,7 +47,7 @@ import { MailIntake } from './mail-intake.ts'
 import { Mailbox } from './mailbox.ts'
 import { type Received, receivedLetter, type SystemInput } from './received.ts'
 import { type Recovered, recover, recoverWithoutState } from './recovery.ts'
-import { divergence, movedAway, refusal } from './refusals.ts'
+import { divergence, fullMailbox, movedAway, refusal, tooManyOutstanding } from './refusals.ts'
 import type { ResidentOptions } from './resident-options.ts'
 import { Rests } from './rests.ts'
 import { ANSWERS_PER_CLIENT, type Settlement, TOMBSTONE_MS } from './settlement.ts'
@@ -148,7 +146,8 @@ export class Resident {
       this.#phase = 'running'
       this.#release(group)
       if (this.#phase === 'running') this.#takeUp()
-      this.#takeMail()
+      this.#intake?.begin(this.#cursor)
+      this.#o.onActive?.()
     } catch (error) {
       this.#lose(
         error instanceof TroupeError
@@ -182,11 +181,6 @@ export class Resident {
     if (!(await this.#bury(refusedLetters(address, found.newest)))) return
     const tried = found.unproven || found.settlement.attempt !== undefined
     this.#suspect = tried && this.#diverged === undefined
-  }
-
-  #takeMail(): void {
-    this.#intake?.begin(this.#cursor)
-    this.#o.onActive?.()
   }
 
   /** Starts effects that were running, sends what was not delivered, arms timers. */
@@ -234,13 +228,9 @@ export class Resident {
     }
   }
 
-  /** Messages that wait for their turn. */
-  get waiting(): number {
-    return this.#mailbox.depth
-  }
-
-  get openEffects(): number {
-    return this.#maker.host?.openEffects ?? 0
+  /** Messages that wait for their turn, and effects that run. */
+  get load(): { readonly waiting: number; readonly effects: number } {
+    return { waiting: this.#mailbox.depth, effects: this.#maker.host?.openEffects ?? 0 }
   }
 
   /** Since when leaving memory would lose nothing that nobody else takes up; undefined when it would. */
@@ -295,10 +285,7 @@ export class Resident {
     if (this.#phase === 'lost' || this.#draining) return route(movedAway(this.#o.address))
     this.#lastActive = this.#o.clock.monotonic()
     if (!this.#mailbox.offer({ envelope, route, sizeBytes, arrivedAt: this.#lastActive })) {
-      const error = new MailboxFull(
-        `'${this.#o.address}' has ${this.#mailbox.depth} messages waiting; send slower or later`,
-      )
-      return route({ v: 1, ok: false, error: toWire(error) })
+      return route(fullMailbox(this.#o.address, this.#mailbox.depth))
     }
     this.#schedule()
   }
@@ -355,7 +342,8 @@ export class Resident {
     if (!committed) return false
     if (this.#diverged !== undefined && group.replaced !== undefined) {
       this.#diverged = undefined
-      this.#takeMail()
+      this.#intake?.begin(this.#cursor)
+      this.#o.onActive?.()
     }
     this.#release(group)
     if (!(await this.#bury(group.dead))) return false
@@ -451,8 +439,7 @@ export class Resident {
     const ended = this.#settlement.endedWith(address)
     if (ended !== undefined) return refuse(ended)
     if (event instanceof TroupeError) return refuse(event)
-    const waitedMs = Math.round(now - received.arrivedAt)
-    const waited = { waitedMs, depth: this.#mailbox.depth }
+    const waited = { waitedMs: Math.round(now - received.arrivedAt), depth: this.#mailbox.depth }
     const byMail = letter && envelope
     const made = this.#maker.message(event, cause, keyed, waited, envelope.remainingMs, byMail)
     this.#add(made, group, command === undefined || byMail !== undefined ? undefined : { command, route })
@@ -479,9 +466,7 @@ export class Resident {
         assertNever(known)
     }
     if (this.#settlement.outstanding(command) < ANSWERS_PER_CLIENT) return false
-    const { client } = command
-    const many = `client '${client}' has ${ANSWERS_PER_CLIENT} unsettled commands at '${this.#o.address}'`
-    this.#refuse(received, new TooManyOutstanding(many), group)
+    this.#refuse(received, tooManyOutstanding(this.#o.address, command.client), group)
     return true
   }
 

@@ -2,8 +2,9 @@
  * Bugs in who has which shard, and with which code: each takes one protection of placement away.
  */
 import { hashOfBytes } from '../codec.ts'
+import { logicHash } from '../logic-hash.ts'
 import type { Store, StoreChange } from '../ports.ts'
-import { logicHash, ShardHost } from '../shard-host.ts'
+import { ShardHost } from '../shard-host.ts'
 import { stateHash } from '../state-hash.ts'
 import type { JournalRecord } from '../step.ts'
 import { NO_EVENTS } from './faults.ts'
