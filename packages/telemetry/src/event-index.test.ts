@@ -94,6 +94,8 @@ test('steps are found by correlation, actor, type and time; a trace tree crosses
   expect(index.events({ type: 'boss', last: 1 })[0]?.kind).toBe('effect.done')
   expect(index.events({ event: 'begin', limit: 5 })).toHaveLength(1)
   expect(index.events({ until: 0 })).toEqual([])
+  expect([...index.withEvidence()]).toEqual(index.events({ evidence: true }))
+  expect([...index.withEvidence()].some(({ evidence }) => evidence !== undefined)).toBe(true)
   expect(index.actors()).toMatchObject([
     { actor: 'boss/b', seq: 3 },
     { actor: 'work/w1', seq: 3, node: 'one' },

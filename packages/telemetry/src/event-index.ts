@@ -202,6 +202,13 @@ export class EventIndex {
     return filter.last === undefined ? found : found.reverse()
   }
 
+  /** All events with their evidence, in the order of commits and one at a time: together they may be larger than memory. */
+  *withEvidence(): Generator<LoggedEvent> {
+    const { sql, values } = eventsQuery({ evidence: true })
+    // Of its own: a statement that is run again meanwhile would begin anew.
+    for (const row of this.#db.prepare(sql).iterate(...values)) yield eventIn(row)
+  }
+
   /** The newest first. */
   traces(limit = 100): TraceSummary[] {
     return this.#run(tracesQuery, limit).map(traceIn)

@@ -1,4 +1,4 @@
-/** `@troupe/telemetry`: questions to the causal log, its traces as trees, metrics of the log and of running nodes. */
+/** `@troupe/telemetry`: questions to the causal log, its traces as trees, what models were asked, metrics of the log and of nodes. */
 export { type Asking, type ClusterMetrics, getMetrics, type MetricsView, metricsView } from './cluster-metrics.ts'
 export { EventIndex, type IndexState, openEventIndex } from './event-index.ts'
 export { metricsOf } from './log-metrics.ts'
@@ -20,4 +20,5 @@ export { type ModelCall, type NodeMetrics, nodeMetrics } from './node-metrics.ts
 export { CONTENT_TYPE, prometheusText } from './prometheus-text.ts'
 export type { ActorSummary, EventFilter, TraceSummary } from './query.ts'
 export { Sketch, type SketchData } from './sketch.ts'
+export { type Spending, type SpendingFilter, type Spent, type SpentBy, spendingOf } from './spending.ts'
 export { type TraceBounds, type TraceNode, type TraceTree, traceTree } from './trace-tree.ts'

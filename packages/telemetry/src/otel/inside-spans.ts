@@ -6,12 +6,10 @@
  * 2. Model calls carry OpenTelemetry's GenAI attributes. Prompts and answers are not in the log, and not in a span.
  */
 import { field, numberIn, textIn } from '../fields.ts'
+import { predictionsIn, SERVICE } from '../model-calls.ts'
 import { pythonCallsIn } from '../spans.ts'
 import { type Draft, openCalls } from '../trace-draft.ts'
 import { type Attributes, type AttributeValue, type LogSpan, spanIdOf } from './log-span.ts'
-
-/** Of a call that goes through our model service, which alone knows the provider. */
-const PROVIDER = 'troupe'
 
 export interface EndedEffect {
   readonly id: string
@@ -75,7 +73,7 @@ function said({ kind, name, detail = '', data, hidden }: Draft): Pick<LogSpan, '
   }
   if (detail === 'lm') {
     const model = textIn(data, 'model') ?? name
-    return { name: `chat ${model}`, kind: 'client', attributes: modelAttributes(model, PROVIDER, data) }
+    return { name: `chat ${model}`, kind: 'client', attributes: modelAttributes(model, SERVICE, data) }
   }
   if (detail === 'tool') {
     const attributes = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': name }
@@ -84,16 +82,10 @@ function said({ kind, name, detail = '', data, hidden }: Draft): Pick<LogSpan, '
   return { name: `${detail} ${name}`, kind: 'internal', attributes: { 'dspy.kind': detail } }
 }
 
-/** Of `predict`: `{"<effect>@<model>": {provider, tries: [{format, usage?, faults?, error?, startMs?, endMs?}]}}`. */
 function trySpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
-  if (typeof evidence !== 'object' || evidence === null) return []
-  return Object.entries(evidence).flatMap(([key, record]) => {
-    const tries = field(record, 'tries')
-    const at = key.lastIndexOf('@')
-    if (at < 1 || !Array.isArray(tries)) return []
-    const [model, provider] = [key.slice(at + 1), textIn(record, 'provider') ?? PROVIDER]
-    return tries.map((one, n) => trySpan(effect, one, `${effect.tryId}/${key}:${n + 1}`, model, provider, n + 1))
-  })
+  return predictionsIn(evidence).flatMap(({ key, model, provider, tries }) =>
+    tries.map((one, n) => trySpan(effect, one, `${effect.tryId}/${key}:${n + 1}`, model, provider, n + 1)),
+  )
 }
 
 function trySpan(effect: EndedEffect, one: unknown, id: string, model: string, provider: string, n: number): LogSpan {

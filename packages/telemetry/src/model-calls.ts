@@ -1,0 +1,142 @@
+/**
+ * The model calls of one effect, read from its evidence: those that Python made (`lm` spans), those of `predict` and `direct`
+ * (tries), whatever stands around them. Pure.
+ *
+ * 1. Evidence is data from outside: what is not of the expected shape is no call.
+ * 2. A call is there once: what a `routed` or a `protect` around it says of its calls only adds what the calls do not say
+ *    themselves: a price, and how many of them the record has lost (`unseen`).
+ * 3. Unknown is not zero, and nothing is worked out: tokens and costs are there where they were recorded.
+ */
+import { field, numberIn, textIn } from './fields.ts'
+import { pythonCallsIn, type Span } from './spans.ts'
+
+/** Provider of a call that goes through our model service, which alone knows who is behind it. */
+export const SERVICE = 'troupe'
+
+export interface AskedModel {
+  readonly provider: string
+  readonly model: string
+  /** It gave no answer. An answer that nobody could use has been given, and paid. */
+  readonly failed: boolean
+  /** Of the call at the model service: the same call has the same id wherever it is told of. */
+  readonly id?: string
+  readonly usage?: { readonly promptTokens: number; readonly completionTokens: number }
+  readonly costUsd?: number
+}
+
+export interface ModelCalls {
+  readonly calls: readonly AskedModel[]
+  /** Spans, calls and tries that the record only counts: model calls may be among them. */
+  readonly unseen: number
+}
+
+export function modelCallsIn(evidence: unknown): ModelCalls {
+  const python = pythonCallsIn(evidence)
+  const fromPython = python.flatMap(({ spans }) => spans.filter(({ kind }) => kind === 'lm').map(pythonCall))
+  const dropped = python.reduce((sum, call) => sum + call.dropped, 0)
+  const predicted = predictionsIn(evidence)
+  const tried = predicted.map(({ model, provider, tries }) => tries.map((one) => tryCall(one, model, provider)))
+  const routes = routesIn(evidence)
+  const calls = [...fromPython, ...priced(tried, routes).flat()]
+  const lost = Math.max(0, sumOf(routes, ({ calls }) => calls) - sumOf(tried, ({ length }) => length))
+  const repeated = calls.length > 0 || dropped > 0 ? repeatsIn(evidence) : 0
+  return { calls, unseen: dropped + lost + repeated }
+}
+
+// ── Python ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function pythonCall({ name, data, failed }: Span): AskedModel {
+  const id = textIn(data, 'llmCall')
+  return {
+    provider: SERVICE,
+    model: textIn(data, 'model') ?? name,
+    failed,
+    ...(id !== undefined && { id }),
+    ...usageIn(data),
+  }
+}
+
+// ── predict and direct ────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Prediction {
+  /** `<effect>@<model>` */
+  readonly key: string
+  readonly model: string
+  readonly provider: string
+  readonly tries: readonly unknown[]
+}
+
+/** `{"<effect>@<model>": {provider, tries: [{format, usage?, costUsd?, faults?, error?, startMs?, endMs?}]}}` */
+export function predictionsIn(evidence: unknown): Prediction[] {
+  return recordsIn(evidence).flatMap(([key, record]) => {
+    const at = key.lastIndexOf('@')
+    const [tries, provider] = [field(record, 'tries'), textIn(record, 'provider')]
+    // What `protect` says of its tries names no provider.
+    if (at < 1 || !Array.isArray(tries) || provider === undefined) return []
+    return [{ key, model: key.slice(at + 1), provider, tries }]
+  })
+}
+
+function tryCall(one: unknown, model: string, provider: string): AskedModel {
+  const costUsd = numberIn(one, 'costUsd')
+  const failed = textIn(one, 'error') !== undefined
+  return { provider, model, failed, ...usageIn(field(one, 'usage')), ...(costUsd !== undefined && { costUsd }) }
+}
+
+// ── What is around them ───────────────────────────────────────────────────────────────────────────────────────────────
+
+interface AskedRoute {
+  readonly calls: number
+  readonly costUsd: number | undefined
+}
+
+/** `{"routed.<signature>": {selection, asked: [{route, ended, calls, ms, costUsd?}]}}` */
+function routesIn(evidence: unknown): AskedRoute[] {
+  return recordsIn(evidence).flatMap(([, record]) => {
+    const asked = field(record, 'asked')
+    if (!Array.isArray(asked)) return []
+    return asked.map((one) => ({ calls: numberIn(one, 'calls') ?? 0, costUsd: numberIn(one, 'costUsd') }))
+  })
+}
+
+/** With what a route has cost, where only one model can be the one that it asked. */
+function priced(tried: readonly AskedModel[][], routes: readonly AskedRoute[]): AskedModel[][] {
+  const left = routes.filter(({ calls }) => calls > 0)
+  return tried.map((calls) => {
+    const mayBe = left.filter((route) => route.calls === calls.length)
+    const rivals = tried.filter((others) => others.length === calls.length)
+    const costUsd = mayBe.length === 1 && rivals.length === 1 ? mayBe[0]?.costUsd : undefined
+    if (costUsd === undefined || calls.some((call) => call.costUsd !== undefined)) return calls
+    const first = calls.findIndex(({ failed }) => !failed)
+    return calls.map((call, n) => (call.failed ? call : { ...call, costUsd: n === first ? costUsd : 0 }))
+  })
+}
+
+/** Tries of a `protect` that never left, so that they can hide no call. */
+const NEVER_LEFT = new Set(['BreakerOpen', 'LimitReached', 'Busy', 'CostRefused'])
+
+/** Tries before the last one of each `protect`: a `predict` in it tells only of the last. */
+function repeatsIn(evidence: unknown): number {
+  return sumOf(recordsIn(evidence), ([, record]) => {
+    const tries = field(record, 'tries')
+    if (!Array.isArray(tries) || textIn(record, 'provider') !== undefined) return 0
+    return tries.slice(0, -1).filter((one) => !NEVER_LEFT.has(textIn(one, 'ended') ?? '')).length
+  })
+}
+
+// ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Python's bridge writes two zeros for a usage that it was not told: no prompt is empty. */
+function usageIn(data: unknown): Pick<AskedModel, 'usage'> {
+  const [promptTokens, completionTokens] = [numberIn(data, 'promptTokens'), numberIn(data, 'completionTokens')]
+  if (promptTokens === undefined && completionTokens === undefined) return {}
+  if (!promptTokens && !completionTokens) return {}
+  return { usage: { promptTokens: promptTokens ?? 0, completionTokens: completionTokens ?? 0 } }
+}
+
+function recordsIn(evidence: unknown): (readonly [string, unknown])[] {
+  return typeof evidence === 'object' && evidence !== null ? Object.entries(evidence) : []
+}
+
+const sumOf = <T>(items: readonly T[], figure: (item: T) => number): number =>
+  items.reduce((sum, item) => sum + figure(item), 0)
