@@ -165,6 +165,16 @@ test('metrics of the log: counts, and durations with their tails', async () => {
   expect((await troupe('metrics')).out).toMatch(/^METRIC +COUNT +P50 +P90 +P99 +MIN +MAX +DEVIATION +OF$/m)
 })
 
+test('what models were asked, and for whom', async () => {
+  const { items, total, by } = await json('spending', '--by', 'actor')
+  expect([by, total.calls, items]).toEqual(['actor', 2, [{ name: 'shop/corner', ...total }]])
+  const { code, out } = await troupe('spending', '--actor', 'shop/corner')
+  expect([code, out.split('\n')[1]]).toEqual([0, expect.stringMatching(/^2 .* without a price +troupe\/stand-in$/)])
+  const none = { code: 0, out: '', err: "no model was asked for 'till/main'\n" }
+  expect(await troupe('spending', '--actor', 'till/main')).toEqual(none)
+  expect(await troupe('spending', '--by', 'moon')).toMatchObject({ code: 2, out: '' })
+})
+
 test('metrics of running nodes: merged, with the names of those that nobody observes', async () => {
   const server = await startNatsServer({ storeDir: join(folder, 'live') })
   try {

@@ -65,10 +65,16 @@ function alive(data: string): string[] {
 const nothingLeft = (data: string) =>
   eventually(() => alive(data).length === 0, { withinMs: 5_000, show: () => alive(data) })
 
+interface Tokens {
+  readonly promptTokens: number
+  readonly completionTokens: number
+}
+
 interface Report {
   readonly trials: readonly { readonly number: number; readonly state: string; readonly value: number }[]
   readonly heldOut: { readonly baseline: number; readonly best: number; readonly rows: number }
   readonly kill: { readonly awayMs: number } | null
+  readonly asked: Tokens & { readonly calls: number; readonly failed: number }
   readonly replay: { readonly steps: number; readonly mismatches: number }
 }
 
@@ -124,6 +130,18 @@ describe('a study of six trials that loses its node half-way', () => {
     for (const part of ['session/seed-11 run', 'effect triage.objective', 'python triage.evaluate', 'lm ']) {
       expect(tree).toContain(part)
     }
+    const spending = JSON.parse(troupe('spending', '--by', 'tree', '--json').stdout)
+    const { calls, failed, promptTokens, completionTokens } = killed.asked
+    // What the model service counted, in spite of the kill; of a call that was cut off the log knows nothing.
+    const [session, study] = spending.items
+    expect(session).toMatchObject({ name: 'session/seed-11', promptTokens, completionTokens, unseen: 0 })
+    expect(session.calls - session.failed).toBe(calls - failed)
+    expect(study).toMatchObject({ name: 'study-triage/seed-11', withoutPrice: study.calls })
+    expect(study.calls - study.failed).toBe(6 * 50)
+    const text = troupe('spending', '--actor', 'study-triage/seed-11').stdout
+    expect(text).toMatch(
+      new RegExp(`^${study.calls} +\\d+ +${study.promptTokens} .* without a price +troupe/default$`, 'm'),
+    )
     await nothingLeft(data)
   }, 60_000)
 })

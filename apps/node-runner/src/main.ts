@@ -13,6 +13,7 @@ import { eventCommand } from './commands/event.ts'
 import { metricsCommand } from './commands/metrics.ts'
 import { replayCommand } from './commands/replay.ts'
 import { signaturesCommand } from './commands/signatures.ts'
+import { spendingCommand } from './commands/spending.ts'
 import { traceCommand } from './commands/trace.ts'
 import { demoCommand } from './demo/command.ts'
 import { blockOf, EXIT, problemOf } from './problem.ts'
@@ -26,6 +27,7 @@ for (const command of [
   eventCommand(),
   replayCommand(),
   metricsCommand(),
+  spendingCommand(),
   actorCommand(),
   deadCommand(),
   clusterCommand(),

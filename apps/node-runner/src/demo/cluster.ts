@@ -6,7 +6,7 @@
  */
 import { createSystem, type System } from '@troupe/core'
 import { type NatsServer, nats, startNatsServer } from '@troupe/core/nats'
-import { type ConfiguredModel, inCluster, type ModelService, serveModels } from '@troupe/llm'
+import { type ConfiguredModel, inCluster, Ledger, type ModelService, serveModels } from '@troupe/llm'
 import { type MetricsServer, nodeMetrics, serveMetrics } from '@troupe/telemetry'
 import { NodeProcess } from './node-process.ts'
 
@@ -26,6 +26,8 @@ export class DemoCluster {
   readonly client: System
   readonly nodes: readonly NodeProcess[]
   readonly models: ModelService
+  /** Of the model service. */
+  readonly ledger: Ledger
   readonly #metrics: MetricsServer | undefined
   #ended: Promise<void> | undefined
 
@@ -34,12 +36,14 @@ export class DemoCluster {
     client: System,
     nodes: readonly NodeProcess[],
     models: ModelService,
+    ledger: Ledger,
     metrics: MetricsServer | undefined,
   ) {
     this.server = server
     this.client = client
     this.nodes = nodes
     this.models = models
+    this.ledger = ledger
     this.#metrics = metrics
   }
 
@@ -58,8 +62,10 @@ export class DemoCluster {
       const client = await createSystem({ backend, node: 'launcher' })
       const { bus } = client.connection
       const { clock } = client.runtime
+      const ledger = new Ledger()
       const models = serveModels({
         bus,
+        ledger,
         namespace,
         model: inCluster(model, client.runtime),
         clock,
@@ -71,7 +77,7 @@ export class DemoCluster {
         const port = metricsPort === undefined ? {} : { metricsPort: metricsPort + 1 + n }
         return new NodeProcess({ name, servers: server.url, namespace, leaseMs: LEASE_MS, ...port })
       })
-      const cluster = new DemoCluster(server, client, started, models, metrics)
+      const cluster = new DemoCluster(server, client, started, models, ledger, metrics)
       await Promise.all(started.map((node) => node.ready())).catch(async (error: unknown) => {
         await cluster.end()
         throw error

@@ -1,6 +1,7 @@
 /** What a demo run found, as the one object of `--json`. */
 import type { Trial } from '@troupe/actors'
 import type { ReplaySummary } from '@troupe/core/replay'
+import type { Totals } from '@troupe/llm'
 import type { z } from 'zod'
 import type { optimised } from './app.ts'
 import type { Away } from './away.ts'
@@ -14,13 +15,15 @@ export interface Findings {
   readonly trials: readonly Trial[]
   readonly optimised: z.infer<typeof optimised>
   readonly away: Away | undefined
+  /** What the model service counted. */
+  readonly asked: Totals
   readonly replay: ReplaySummary
   readonly wallMs: number
   readonly run: string
 }
 
 export function reportOf(findings: Findings) {
-  const { options, versions, trials, optimised, away, replay, wallMs, durability, model, run } = findings
+  const { options, versions, trials, optimised, away, asked, replay, wallMs, durability, model, run } = findings
   const { baseline, best, heldOut } = optimised
   return {
     versions,
@@ -35,6 +38,7 @@ export function reportOf(findings: Findings) {
     best,
     heldOut: { baseline: heldOut.baseline.correct, best: heldOut.best.correct, rows: heldOut.best.total },
     kill: away ?? null,
+    asked,
     replay: {
       actors: replay.actors.length,
       steps: replay.steps,

@@ -113,6 +113,7 @@ async function optimiseOn(
     trials: status.trials,
     optimised: result,
     away,
+    asked: cluster.ledger.total,
     replay,
     wallMs: Math.round(performance.now() - begun),
     run: run.id,
