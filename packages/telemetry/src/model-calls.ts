@@ -115,12 +115,15 @@ function priced(tried: readonly AskedModel[][], routes: readonly AskedRoute[]): 
 /** Tries of a `protect` that never left, so that they can hide no call. */
 const NEVER_LEFT = new Set(['BreakerOpen', 'LimitReached', 'Busy', 'CostRefused'])
 
-/** Tries before the last one of each `protect`: a `predict` in it tells only of the last. */
+/** All tries but the last one of each `protect`, in all its uses: a `predict` in it tells only of the last. */
 function repeatsIn(evidence: unknown): number {
   return sumOf(recordsIn(evidence), ([, record]) => {
-    const tries = field(record, 'tries')
+    const [tries, before] = [field(record, 'tries'), field(record, 'earlier')]
     if (!Array.isArray(tries) || textIn(record, 'provider') !== undefined) return 0
-    return tries.slice(0, -1).filter((one) => !NEVER_LEFT.has(textIn(one, 'ended') ?? '')).length
+    const uses = Array.isArray(before) ? before.map((use) => field(use, 'tries')) : []
+    const others = [...uses, tries.slice(0, -1)].flatMap((some): unknown[] => (Array.isArray(some) ? some : []))
+    const left = others.filter((one) => !NEVER_LEFT.has(textIn(one, 'ended') ?? '')).length
+    return left + (numberIn(record, 'dropped') ?? 0)
   })
 }
 

@@ -79,6 +79,8 @@ test('a protect around a predict adds no call; tries of which the record does no
   const guarded = { 'ask.protected': { tries, answeredBy: 'ask' } }
   const inner = predict('large', [{ usage: usage(10, 2) }])
   expect(figures(spent({ ...inner, ...guarded }).total)).toEqual([1, 0, 10, 2, 0, 1, 1])
+  const often = { 'ask.protected': { ...guarded['ask.protected'], earlier: [{ tries }, { tries }], dropped: 3 } }
+  expect(spent({ ...inner, ...often }).total).toMatchObject({ calls: 1, unseen: 8 })
   expect(figures(spent({ ...guarded, effect: 'mail' }).total)).toEqual([0, 0, 0, 0, 0, 0, 0])
 })
 
