@@ -2,6 +2,7 @@ import { Disconnected, seededEntropy, Timeout } from '@troupe/core'
 import { manualClock } from '@troupe/core/testing'
 import { describe, expect, test } from 'vitest'
 import { Breaker, type Pass } from './breaker.ts'
+import { gate } from './gate.ts'
 import { seeds } from './stepped-clock.ts'
 
 const options = { windowMs: 1_000, leastCalls: 4, ratio: 0.5, restMs: 100, longestRestMs: 300, probeMs: 1_000 }
@@ -132,12 +133,47 @@ test('breaker/4: refusals and calls that were given up are no verdict; whatever 
   expect(breaker.state).toBe('closed')
 })
 
-test('breaker/5: a timeout counts at once, also when the work ignores it', () => {
+test.each([
+  ['ours', new Timeout('x'), 'open'],
+  ['that of AbortSignal.timeout', new DOMException('x', 'TimeoutError'), 'open'],
+  ['the caller, who leaves', new DOMException('x', 'AbortError'), 'closed'],
+])('breaker/5: a timeout counts at once, also when the work ignores it: %s', (_, reason, state) => {
   const breaker = new Breaker(manualClock(), options)
   for (let n = 0; n < 4; n++) {
     const controller = new AbortController()
     void breaker.run(() => new Promise(() => {}), controller.signal)
-    controller.abort(new Timeout('x'))
+    controller.abort(reason)
   }
+  expect(breaker.state).toBe(state)
+})
+
+test('breaker/5: the reason of a real AbortSignal.timeout is taken for one', async () => {
+  const breaker = new Breaker(manualClock(), { ...options, leastCalls: 1 })
+  const signal = AbortSignal.timeout(1)
+  const left = () => new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Disconnected('x'))))
+  await breaker.run(left, signal).catch(() => {})
   expect(breaker.state).toBe('open')
+})
+
+test.each([
+  [{ leastCalls: 0 }, 'a breaker: leastCalls is 0; give a whole number from 1'],
+  [{ ratio: Number.NaN }, 'a breaker: ratio is NaN; give a number from 0 to 1'],
+  [{ ratio: 50 }, 'ratio is 50'],
+  [{ windowMs: 0 }, 'windowMs is 0; give a finite number above 0'],
+  [{ restMs: -1 }, 'restMs is -1'],
+  [{ probeMs: Infinity }, 'probeMs is Infinity'],
+  [{ restMs: 20, longestRestMs: 10 }, 'longestRestMs is 10; give at least restMs, which is 20'],
+])('options that mean nothing are refused: %o', (wrong, text) => {
+  expect(() => new Breaker(manualClock(), wrong)).toThrow(RangeError)
+  expect(() => new Breaker(manualClock(), wrong)).toThrow(text)
+  expect(() => gate('acme', { limits: {}, breaker: wrong })).toThrow(
+    text.replace('a breaker', "the breaker of gate 'acme'"),
+  )
+})
+
+test('a first rest that is longer than the usual longest one is kept', () => {
+  const clock = manualClock()
+  const breaker = new Breaker(clock, { leastCalls: 4, restMs: 400_000 })
+  for (let n = 0; n < 4; n++) breaker.admit().end('failed')
+  expect(() => breaker.admit()).toThrow('400000 ms')
 })

@@ -6,12 +6,14 @@
  * 3. An outcome counts only for the state in which its call was let through, and once: what comes late changes nothing.
  * 4. A failure is what may have reached the other side (`applied: 'unknown'`, or no error of ours). A refusal, 429 among them, and a
  *    call that its caller gave up are no verdict.
- * 5. The abort of the signal is an outcome too: a timeout counts at once, also when the work ignores it.
+ * 5. The abort of the signal is an outcome too: a timeout counts at once, also when the work ignores it, and whoever has set it
+ *    (`timeout`, or `AbortSignal.timeout`).
  */
-import { type Clock, Timeout, TroupeError } from '@troupe/core'
+import { type Clock, TroupeError } from '@troupe/core'
 import { initialTransition, type SnapshotFrom, transition } from 'xstate'
 import { type BreakerEvent, breakerMachine } from './breaker-machine.ts'
-import { BreakerOpen } from './errors.ts'
+import { breakerTerms } from './breaker-terms.ts'
+import { BreakerOpen, tookTooLong } from './errors.ts'
 import { areMany, count, type FailureRule, type Failures, openFailures, recent } from './failures.ts'
 import { onAbort } from './on-abort.ts'
 
@@ -24,7 +26,7 @@ export interface BreakerOptions {
   readonly ratio?: number
   /** @defaultValue 10_000 */
   readonly restMs?: number
-  /** @defaultValue 300_000 */
+  /** @defaultValue 300_000, or `restMs` if that is longer */
   readonly longestRestMs?: number
   /** When a probe without an answer is given up. @defaultValue 60_000 */
   readonly probeMs?: number
@@ -52,15 +54,15 @@ export class Breaker {
   /** Grows with each change of state: a pass of an older one has nothing to say. */
   #era = 0
 
-  constructor(clock: Clock, options: BreakerOptions = {}) {
-    const { windowMs = 30_000, leastCalls = 10, ratio = 0.5, counts = countsAsFailure } = options
-    const { restMs = 10_000, longestRestMs = 300_000, probeMs = 60_000 } = options
+  /** @throws RangeError for options that mean nothing */
+  constructor(clock: Clock, { counts = countsAsFailure, ...figures }: BreakerOptions = {}) {
+    const { windowMs, leastCalls, ratio, ...times } = breakerTerms(figures)
     this.counts = counts
     this.#clock = clock
     this.#rule = { leastCalls, ratio }
     this.#windowMs = windowMs
     this.#failures = openFailures(windowMs)
-    this.#snapshot = initialTransition(breakerMachine, { restMs, longestRestMs, probeMs })[0]
+    this.#snapshot = initialTransition(breakerMachine, times)[0]
   }
 
   get state(): BreakerState {
@@ -131,9 +133,7 @@ export async function judged<T>(
   counts: (error: unknown) => boolean,
 ): Promise<T> {
   const failed = (error: unknown) => pass.end(counts(error) ? 'failed' : 'void')
-  const listening = onAbort(signal, () =>
-    signal?.reason instanceof Timeout ? failed(signal.reason) : pass.end('void'),
-  )
+  const listening = onAbort(signal, () => (tookTooLong(signal?.reason) ? failed(signal?.reason) : pass.end('void')))
   try {
     const value = await work()
     pass.end('succeeded')

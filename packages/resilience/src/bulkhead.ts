@@ -7,6 +7,7 @@
 import { Busy } from './errors.ts'
 import { Lines } from './lines.ts'
 import { onAbort } from './on-abort.ts'
+import { COUNT_FROM_0, check, WHOLE_FROM_1 } from './ranges.ts'
 
 export interface BulkheadOptions {
   readonly concurrent: number
@@ -20,8 +21,10 @@ export class Bulkhead {
   readonly #lines = new Lines<() => void>()
   #running = 0
 
+  /** @throws RangeError for options that mean nothing */
   constructor({ concurrent, maxWaiting = 1_000 }: BulkheadOptions) {
-    if (!(concurrent >= 1)) throw new RangeError(`a bulkhead for ${concurrent} at a time`)
+    check('a bulkhead', WHOLE_FROM_1, { concurrent })
+    check('a bulkhead', COUNT_FROM_0, { maxWaiting })
     this.#concurrent = concurrent
     this.#maxWaiting = maxWaiting
   }

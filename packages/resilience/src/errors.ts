@@ -8,7 +8,7 @@
  *
  * 1. `details.retryAfterMs`, where it is known, says when the same call can succeed.
  */
-import { TroupeError } from '@troupe/core'
+import { Timeout, TroupeError } from '@troupe/core'
 
 /** `details`: `limit`, `cost`, `cap`. */
 export class CostRefused extends TroupeError {
@@ -35,4 +35,15 @@ export function retryAfterOf(error: unknown): number | undefined {
   if (!(error instanceof TroupeError)) return undefined
   const { retryAfterMs } = error.details
   return typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined
+}
+
+/** Whether time has run out: that of a `timeout`, or of an `AbortSignal.timeout`. */
+export function tookTooLong(reason: unknown): boolean {
+  return reason instanceof Timeout || (reason instanceof DOMException && reason.name === 'TimeoutError')
+}
+
+/** How records name an error. */
+export function codeOf(error: unknown): string {
+  if (error instanceof TroupeError) return error.code
+  return error instanceof Error ? error.name : typeof error
 }

@@ -7,8 +7,9 @@
  */
 import type { EffectRuntime } from '@troupe/core'
 import { type BreakerOptions, countsAsFailure } from './breaker.ts'
+import { breakerTerms } from './breaker-terms.ts'
 import { type Limits, openBuckets } from './buckets.ts'
-import type { BreakerTerms, Terms } from './gate-protocol.ts'
+import type { Terms } from './gate-protocol.ts'
 import { GateView } from './gate-view.ts'
 import type { Granting } from './grant.ts'
 
@@ -23,11 +24,11 @@ export class Gate<Name extends string> {
   readonly #terms: Terms
   readonly #counts: (error: unknown) => boolean
 
-  /** @throws RangeError for a limit that is none */
+  /** @throws RangeError for a limit that is none, and for a breaker that means nothing */
   constructor(name: string, { limits, breaker }: GateOptions<Name>) {
     openBuckets(limits, 0)
     this.name = name
-    this.#terms = { limits, ...(breaker && { breaker: termsOf(breaker) }) }
+    this.#terms = { limits, ...(breaker && { breaker: breakerTerms(breaker, `the breaker of gate '${name}'`) }) }
     this.#counts = breaker?.counts ?? countsAsFailure
   }
 
@@ -39,19 +40,8 @@ export class Gate<Name extends string> {
 
 /**
  * @param name that of the account, for whoever shares it: no key, but it may hold a hash of one
- * @throws RangeError for a limit that is none
+ * @throws RangeError for a limit that is none, and for a breaker that means nothing
  */
 export function gate<const Name extends string>(name: string, options: GateOptions<Name>): Gate<Name> {
   return new Gate(name, options)
-}
-
-function termsOf({
-  windowMs = 30_000,
-  leastCalls = 10,
-  ratio = 0.5,
-  restMs = 10_000,
-  longestRestMs = 300_000,
-  probeMs = 60_000,
-}: BreakerOptions): BreakerTerms {
-  return { windowMs, leastCalls, ratio, restMs, longestRestMs, probeMs }
 }

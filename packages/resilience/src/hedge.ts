@@ -7,6 +7,7 @@
  */
 import type { Clock, Timer } from '@troupe/core'
 import { onAbort } from './on-abort.ts'
+import { check, FROM_0, WHOLE_FROM_1 } from './ranges.ts'
 
 export interface HedgeOptions {
   readonly clock: Clock
@@ -23,10 +24,13 @@ export interface Hedged<T> {
   readonly begun: number
 }
 
+/** @throws RangeError at once, for options that mean nothing */
 export function hedge<T>(
   work: (signal: AbortSignal, run: number) => Promise<T>,
   { clock, afterMs, most = 2, signal }: HedgeOptions,
 ): Promise<Hedged<T>> {
+  check('a hedge', FROM_0, { afterMs })
+  check('a hedge', WHOLE_FROM_1, { most })
   const running = new Set<AbortController>()
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {

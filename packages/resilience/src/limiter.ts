@@ -23,6 +23,7 @@ import {
   take,
 } from './buckets.ts'
 import { type Grant, type Granting, Held } from './grant.ts'
+import { COUNT_FROM_0, check } from './ranges.ts'
 import { tooLate, WaitingLine, type WaitOptions } from './waiting-line.ts'
 
 export interface LimiterOptions<Name extends string> {
@@ -38,8 +39,9 @@ export class Limiter<Name extends string> implements Granting<Name> {
   readonly #line: WaitingLine<Name, Grant<Name>>
   #timer: Timer | undefined
 
-  /** @throws RangeError for a limit that is none */
+  /** @throws RangeError for a limit that is none, or options that mean nothing */
   constructor({ limits, clock, maxWaiting = 10_000 }: LimiterOptions<Name>) {
+    check('a limiter', COUNT_FROM_0, { maxWaiting })
     this.#clock = clock
     this.#buckets = openBuckets(limits, clock.monotonic())
     const pump = () => this.#pump()

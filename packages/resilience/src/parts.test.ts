@@ -98,6 +98,49 @@ describe('retry', () => {
   })
 })
 
+test('retry/4: with a signal that has aborted nothing is tried', async () => {
+  let tries = 0
+  const work = async () => ++tries
+  const { signal, abort } = aborting()
+  abort('left')
+  const options = { clock: steppedClock(), entropy: seededEntropy(1), class: 'read', signal } as const
+  expect([await retry(work, options).catch((reason) => reason), tries]).toEqual(['left', 0])
+})
+
+describe('options that mean nothing are refused with what to give instead', () => {
+  const clock = steppedClock()
+  const again = { clock, entropy: seededEntropy(1), class: 'read' } as const
+  const work = async () => 1
+  test.each<[string, () => unknown, string]>([
+    ['bulkhead', () => new Bulkhead({ concurrent: 0 }), 'concurrent is 0; give a whole number from 1'],
+    ['bulkhead', () => new Bulkhead({ concurrent: 1.5 }), 'concurrent is 1.5'],
+    ['bulkhead', () => new Bulkhead({ concurrent: 1, maxWaiting: Number.NaN }), 'maxWaiting is NaN'],
+    ['timeout', () => timeout(work, { clock, timeoutMs: Number.NaN }), 'timeoutMs is NaN; give a number from 0'],
+    ['timeout', () => timeout(work, { clock, timeoutMs: -1 }), 'timeoutMs is -1'],
+    ['hedge', () => hedge(work, { clock, afterMs: -1 }), 'afterMs is -1; give a number from 0'],
+    ['hedge', () => hedge(work, { clock, afterMs: 1, most: 0 }), 'most is 0; give a whole number from 1'],
+    [
+      'retry',
+      () => retry(work, { ...again, attempts: 0.5 }),
+      'attempts is 0.5; give a whole number from 1, or Infinity',
+    ],
+    ['retry', () => retry(work, { ...again, withinMs: 0 }), 'withinMs is 0; give a number above 0'],
+    ['retry', () => retry(work, { ...again, firstMs: -1 }), 'firstMs is -1; give a number from 0'],
+    ['retry', () => retry(work, { ...again, longestMs: Number.NaN }), 'longestMs is NaN'],
+  ])('%s %#', async (of, make, text) => {
+    const refused = await Promise.resolve()
+      .then(make)
+      .catch((error: unknown) => error)
+    expect(refused).toBeInstanceOf(RangeError)
+    expect(String(refused)).toContain(`a ${of}: ${text}`)
+  })
+
+  test('what has no end is Infinity', async () => {
+    expect(await retry(work, { ...again, attempts: Infinity, withinMs: Infinity, firstMs: 0 })).toBe(1)
+    expect(await new Bulkhead({ concurrent: 1, maxWaiting: Infinity }).run(work)).toBe(1)
+  })
+})
+
 describe('timeout', () => {
   test('timeout/1: the work is aborted, and not waited for', async () => {
     const clock = steppedClock()

@@ -102,7 +102,7 @@ test('all parts together answer what the work answers, and the record says how',
   expect(left()).toEqual([0, 0])
 })
 
-test('protect/1: a try that hangs is a timeout, its breaker hears of it, and the next one may answer', async () => {
+test('one-try/1: a try that hangs is a timeout, its breaker hears of it, and the next one may answer', async () => {
   const clock = steppedClock()
   const { run, record, left } = host(clock)
   const breaker = new Breaker(clock, { leastCalls: 1, restMs: 100 })
@@ -116,7 +116,7 @@ test('protect/1: a try that hangs is a timeout, its breaker hears of it, and the
   expect([breaker.state, ...left()]).toEqual(['closed', 0, 0])
 })
 
-test('protect/1, protect/3: waiting for limits is in the timeout, and no fault of the other side', async () => {
+test('one-try/1, one-try/3: waiting for limits is in the timeout, and no fault of the other side', async () => {
   const clock = steppedClock()
   const { run } = host(clock)
   const breaker = new Breaker(clock, { leastCalls: 1 })
@@ -133,7 +133,7 @@ test('protect/1, protect/3: waiting for limits is in the timeout, and no fault o
   expect(Object.fromEntries(limiter.rooms())).toEqual({ calls: 1, requests: 60 })
 })
 
-test('protect/2: a grant begins with the work, and what was used is settled', async () => {
+test('one-try/2: a grant begins with the work, and what was used is settled', async () => {
   const clock = steppedClock()
   const { run } = host(clock)
   const limiter = new Limiter({ limits: { tokens: { cap: 1_000 } }, clock })
@@ -151,7 +151,7 @@ test('protect/2: a grant begins with the work, and what was used is settled', as
   expect(limiter.rooms().get('tokens')).toBe(996)
 })
 
-test('protect/2: what a long call took leaves the window while it still runs', async () => {
+test('one-try/2: what a long call took leaves the window while it still runs', async () => {
   const clock = steppedClock()
   const limiter = new Limiter({ limits: { requests: { cap: 1 } }, clock })
   const limits = { by: limiter, cost: () => ({ requests: 1 }) }
@@ -162,7 +162,7 @@ test('protect/2: what a long call took leaves the window while it still runs', a
   expect(limiter.rooms().get('requests')).toBe(1)
 })
 
-test('protect/2: a call that finds no place gives its grant back', async () => {
+test('one-try/2: a call that finds no place gives its grant back', async () => {
   const clock = steppedClock()
   const limiter = new Limiter({ limits: { tokens: { cap: 1_000 } }, clock })
   const bulkhead = new Bulkhead({ concurrent: 1, maxWaiting: 0 })
@@ -177,7 +177,7 @@ test('protect/2: a call that finds no place gives its grant back', async () => {
   expect([work.calls(), limiter.rooms().get('tokens')]).toEqual([0, 1_000])
 })
 
-test('protect/3: 429 drains the limiter, is waited for, and never trips the breaker', async () => {
+test('protect/1: 429 drains the limiter, is waited for, and never trips the breaker', async () => {
   const clock = steppedClock()
   const { run, record } = host(clock)
   const breaker = new Breaker(clock, { leastCalls: 1, ratio: 0.01 })
@@ -196,7 +196,7 @@ test('protect/3: 429 drains the limiter, is waited for, and never trips the brea
   })
 })
 
-describe('protect/4: fallback', () => {
+describe('protect/2: fallback', () => {
   test('in order, by their own word; the record says who answered and why others did not', async () => {
     const clock = steppedClock()
     const { run, record } = host(clock)
@@ -261,6 +261,79 @@ describe('protect/4: fallback', () => {
   })
 })
 
+test('protection/3: a try that was given up and streams after that does not end the next one', async () => {
+  const clock = steppedClock()
+  const { run, record } = host(clock)
+  let calls = 0
+  const model = effect('model', 'read', async (_: string, context): Promise<string> => {
+    calls += 1
+    if (calls > 1) {
+      // The first one wakes up while this one runs.
+      await new Promise<void>((resolve) => clock.after(900, resolve))
+      if (calls === 2) throw new Disconnected('x')
+      return 'answer'
+    }
+    await new Promise<void>((resolve) => clock.after(1_500, resolve))
+    streaming(context)
+    return 'too late'
+  })
+  const answer = run(protectedBy(clock, model, { timeoutMs: 1_000, retry: { firstMs: 1 } }), 'q')
+  await clock.run(10_000)
+  expect(await answer).toBe('answer')
+  expect(record['model.protected']).toMatchObject({
+    tries: [{ ended: 'Timeout' }, { ended: 'Disconnected' }, { ended: 'ok' }],
+  })
+})
+
+test('uses/1: each use in one effect keeps its record, also of uses at once; the newest that ended is on top', async () => {
+  const clock = steppedClock()
+  const { run, record } = host(clock)
+  const nap = effect('nap', 'read', async (ms: string) => {
+    await new Promise<void>((resolve) => clock.after(Number(ms), resolve))
+    if (ms === '200') throw new Disconnected('x')
+    return ms
+  })
+  const one = protectedBy(clock, nap, {})
+  const all = Promise.allSettled(['300', '100', '200'].map((ms) => run(one, ms)))
+  await clock.run(1_000)
+  await all
+  const ok = { answeredBy: 'nap', tries: [{ ended: 'ok' }] }
+  const failed = { error: 'Disconnected', tries: [{ ended: 'Disconnected' }] }
+  expect(record['nap.protected']).toEqual({ ...ok, earlier: [ok, failed] })
+  const other = host(clock)
+  const alone = other.run(one, '100')
+  await clock.run(1_000)
+  expect(await alone).toBe('100')
+  expect(other.record['nap.protected']).toEqual(ok)
+})
+
+test('uses/2: of many uses the oldest are dropped, and the record says how many', async () => {
+  const clock = steppedClock()
+  const { run, record } = host(clock)
+  const one = protectedBy(clock, scripted('model', 'read', new Disconnected('x'), 'answer').effect, {})
+  for (let n = 0; n < 25; n++) await run(one, 'q').catch(() => {})
+  const use = { answeredBy: 'model', tries: [{ ended: 'ok' }] }
+  expect(record['model.protected']).toEqual({ ...use, earlier: Array(20).fill(use), dropped: 4 })
+})
+
+test.each([
+  [{ timeoutMs: 0 }, "'model.protected': timeoutMs is 0; give a number above 0"],
+  [{ timeoutMs: Number.NaN }, 'timeoutMs is NaN'],
+  [
+    { retry: { attempts: 0 } },
+    "the retry of 'model.protected': attempts is 0; give a whole number from 1, or Infinity",
+  ],
+  [{ retry: { withinMs: -1 } }, 'withinMs is -1'],
+  [{ breaker: { ratio: 1.5 } }, "the breaker of 'model.protected': ratio is 1.5; give a number from 0 to 1"],
+  [{ concurrency: 0 }, 'concurrent is 0'],
+  [{ concurrency: { concurrent: 1, maxWaiting: -1 } }, 'maxWaiting is -1'],
+  [{ limits: { by: { requests: { cap: -1 } }, cost: () => ({ requests: 1 }) } }, 'cap -1'],
+])('protect/5: options that mean nothing are refused when they are declared: %o', (options, text) => {
+  const declare = () => protect(scripted('model', 'read', 'answer').effect, options)
+  expect(declare).toThrow(RangeError)
+  expect(declare).toThrow(text)
+})
+
 describe('protection/1: one owner of retries per call path', () => {
   const nest = async (outer: object, inner: object) => {
     const clock = steppedClock()
@@ -278,10 +351,8 @@ describe('protection/1: one owner of retries per call path', () => {
 
   test('the outermost one that retries', async () => {
     const { calls, record } = await nest({ retry: { attempts: 3 } }, { retry: { attempts: 5 } })
-    expect([calls, record['inner']]).toEqual([
-      3,
-      { tries: [{ ended: 'Disconnected' }], error: 'Disconnected', retriedBy: 'outer' },
-    ])
+    const use = { tries: [{ ended: 'Disconnected' }], error: 'Disconnected', retriedBy: 'outer' }
+    expect([calls, record['inner']]).toEqual([3, { ...use, earlier: [use, use] }])
     expect((await nest({ timeoutMs: 100_000 }, { retry: { attempts: 5 } })).calls).toBe(5)
   })
 
@@ -359,7 +430,7 @@ describe.each(seeds(15))('seed %s', (seed) => {
   })
 })
 
-test('protect/5, protect/6: in a system it is an effect like others, with parts of its own, and its decisions are in the log', async () => {
+test('protect/3, protect/4: in a system it is an effect like others, with parts of its own, and its decisions are in the log', async () => {
   const work = scripted('model', 'read', new Disconnected('x'), 'answer')
   const one = protect(work.effect, { retry: { firstMs: 1 }, concurrency: 1, timeoutMs: 5_000 })
   const idle = defineActor(protocol('idle', { events: {} }), { logic: createMachine({}) })

@@ -6,11 +6,12 @@
  * 2. The deadline is the budget: no try begins after it, and no pause is begun that would end after it.
  * 3. The pause is uniform between 0 and `firstMs` doubled per try, up to `longestMs`: full jitter. It is added to what the
  *    error asks for (`details.retryAfterMs`).
- * 4. After the signal's abort nothing is tried.
+ * 4. After the signal's abort nothing is tried, not even once.
  */
 import { type Clock, type EffectClass, type Entropy, TroupeError } from '@troupe/core'
 import { retryAfterOf } from './errors.ts'
 import { pause } from './pause.ts'
+import { ABOVE_0, COUNT_FROM_1, check, FROM_0 } from './ranges.ts'
 
 export interface RetryOptions {
   /** The first one included. @defaultValue 4 */
@@ -53,6 +54,13 @@ export function decideRetry(options: RetryOptions, failed: Failed, random: numbe
   return { kind: 'again', inMs, why: askedMs === undefined ? 'backoff' : 'retry-after' }
 }
 
+/** @throws RangeError */
+export function checkRetry(of: string, { attempts, withinMs, firstMs, longestMs }: RetryOptions): void {
+  check(of, COUNT_FROM_1, { attempts })
+  check(of, ABOVE_0, { withinMs })
+  check(of, FROM_0, { firstMs, longestMs })
+}
+
 export interface RetryWith extends RetryOptions {
   readonly clock: Clock
   readonly entropy: Entropy
@@ -63,14 +71,16 @@ export interface RetryWith extends RetryOptions {
   readonly may?: (() => boolean) | undefined
 }
 
-/** @throws the last error, or the reason of the signal during a pause */
+/** @throws the last error, or the reason of the signal before a try or during a pause; RangeError for options that mean nothing */
 export async function retry<T>(
   work: (attempt: number, deadlineMs: number) => Promise<T>,
   options: RetryWith,
 ): Promise<T> {
   const { clock, entropy, signal, decided, may } = options
+  checkRetry('a retry', options)
   const deadlineMs = clock.monotonic() + (options.withinMs ?? WITHIN_MS)
   for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted()
     try {
       return await work(attempt, deadlineMs)
     } catch (error) {

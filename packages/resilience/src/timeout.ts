@@ -8,6 +8,7 @@
  */
 import { type Clock, Timeout } from '@troupe/core'
 import { onAbort } from './on-abort.ts'
+import { check, FROM_0 } from './ranges.ts'
 
 export interface TimeoutOptions {
   readonly clock: Clock
@@ -15,10 +16,12 @@ export interface TimeoutOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** @throws RangeError at once, for options that mean nothing */
 export function timeout<T>(
   work: (signal: AbortSignal) => Promise<T>,
   { clock, timeoutMs, signal }: TimeoutOptions,
 ): Promise<T> {
+  check('a timeout', FROM_0, { timeoutMs })
   const controller = new AbortController()
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
