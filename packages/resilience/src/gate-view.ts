@@ -197,7 +197,7 @@ export class GateView implements Granting<string>, Shared {
   #wanted(): Some {
     const { calls, amounts } = this.#lately.usual
     const some = { calls, amounts: amountsOf(amounts, this.#terms) }
-    for (const { cost } of this.#line.before(-Infinity)) {
+    for (const { cost } of this.#line.everybody()) {
       if (some.calls >= MANY) break
       addTo(some, amountsOf(cost, this.#terms))
     }

@@ -60,7 +60,7 @@ export class Limiter<Name extends string> implements Granting<Name> {
 
   /** When a call could leave; with others before it, the earliest time. Takes nothing. */
   check(cost: Cost<Name>, { priority = 0 }: Pick<WaitOptions, 'priority'> = {}): Outlook<Name> {
-    return look(this.#buckets, this.#clock.monotonic(), cost, this.#ahead(priority))
+    return look(this.#buckets, this.#clock.monotonic(), cost, this.#line.ahead(priority))
   }
 
   tryTake(cost: Cost<Name>): Grant<Name> | undefined {
@@ -101,7 +101,7 @@ export class Limiter<Name extends string> implements Granting<Name> {
     const { priority = 0, deadlineMs } = options
     this.#line.checkRoom()
     const nowMs = this.#clock.monotonic()
-    const outlook = look(this.#buckets, nowMs, cost, deadlineMs === undefined ? undefined : this.#ahead(priority))
+    const outlook = look(this.#buckets, nowMs, cost, deadlineMs === undefined ? undefined : this.#line.ahead(priority))
     if (outlook.kind === 'never') throw outlook.error
     if (deadlineMs !== undefined) {
       const untilMs = outlook.kind === 'now' ? nowMs : outlook.untilMs
@@ -137,15 +137,6 @@ export class Limiter<Name extends string> implements Granting<Name> {
 
   readonly #moved = (): void => {
     if (this.#line.size > 0) this.#pump()
-  }
-
-  /** What those before a newcomer cost. */
-  #ahead(priority: number): ReadonlyMap<Name, number> {
-    const sums = new Map<Name, number>()
-    for (const { cost } of this.#line.before(priority)) {
-      for (const { name } of this.#buckets.meters) sums.set(name, (sums.get(name) ?? 0) + (cost[name] ?? 0))
-    }
-    return sums
   }
 }
 

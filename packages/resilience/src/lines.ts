@@ -78,14 +78,6 @@ export class Lines<T> {
     if (this.#size === 0) this.#turns = 0
   }
 
-  /** Those that a newcomer of this priority would have before it. */
-  *before(priority: number): Generator<T> {
-    for (const place of this.places()) {
-      if (place.priority < priority) return
-      yield place.value
-    }
-  }
-
   /** Everybody, in the order of priorities. */
   *places(): Generator<Place<T>> {
     for (const line of this.#lines) for (let place = line.first; place !== undefined; place = place.after) yield place

@@ -5,6 +5,7 @@
  * 2. A turn that comes at the deadline itself is in time: whoever grants is asked once more before a wait is late.
  */
 import type { Cause, Clock, Timer } from '@troupe/core'
+import { Ahead } from './ahead.ts'
 import type { Cost } from './buckets.ts'
 import { Busy, LimitReached } from './errors.ts'
 import { Lines, type Place } from './lines.ts'
@@ -47,6 +48,7 @@ export interface WaitingLineOptions<Name extends string> {
 export class WaitingLine<Name extends string, G> {
   readonly #o: WaitingLineOptions<Name>
   readonly #lines = new Lines<Waiter<Name, G>>()
+  readonly #ahead = new Ahead<Name>()
 
   constructor(options: WaitingLineOptions<Name>) {
     this.#o = options
@@ -70,6 +72,7 @@ export class WaitingLine<Name extends string, G> {
     const sinceMs = clock.monotonic()
     return new Promise((resolve, reject) => {
       const place = this.#lines.add({ cost, sinceMs, resolve, reject, options }, priority)
+      this.#ahead.add(cost, priority)
       const waiter = place.value
       if (deadlineMs !== undefined) {
         const late = () => {
@@ -93,21 +96,21 @@ export class WaitingLine<Name extends string, G> {
 
   serve(place: Waits<Name, G>, grant: G): void {
     this.#lines.served(place)
-    forget(place.value)
+    this.#forget(place)
     place.value.resolve(grant)
   }
 
   /** It had its turn, and no grant will come of it. */
   fail(place: Waits<Name, G>, reason: unknown): void {
     this.#lines.served(place)
-    forget(place.value)
+    this.#forget(place)
     place.value.reject(reason)
   }
 
   /** Leaves the line; the next one may have its turn now. */
   refuse(place: Waits<Name, G>, reason: unknown): void {
     this.#lines.leave(place)
-    forget(place.value)
+    this.#forget(place)
     place.value.reject(reason)
     this.#o.pump()
   }
@@ -118,24 +121,27 @@ export class WaitingLine<Name extends string, G> {
       const reason = reasonFor(place.value)
       if (reason === undefined) continue
       this.#lines.leave(place)
-      forget(place.value)
+      this.#forget(place)
       place.value.reject(reason)
     }
   }
 
-  /** Those that a newcomer of this priority would have before it. */
-  before(priority: number): Iterable<Waiting<Name>> {
-    return this.#lines.before(priority)
+  /** Everybody, in the order of priorities. */
+  *everybody(): Generator<Waiting<Name>> {
+    for (const { value } of this.#lines.places()) yield value
   }
-}
 
-function forget({
-  options: { signal },
-  onAbort,
-  deadline,
-}: Pick<Waiter<string, unknown>, 'options' | 'onAbort' | 'deadline'>): void {
-  deadline?.cancel()
-  if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
+  /** What those cost that a newcomer of this priority would have before it. */
+  ahead(priority: number): ReadonlyMap<Name, number> {
+    return this.#ahead.of(priority)
+  }
+
+  /** It has left its line. */
+  #forget({ priority, value: { cost, deadline, onAbort, options } }: Waits<Name, G>): void {
+    this.#ahead.remove(cost, priority)
+    deadline?.cancel()
+    if (onAbort !== undefined) options.signal?.removeEventListener('abort', onAbort)
+  }
 }
 
 export function tooLate(limit: string | undefined, leftMs: number, waitMs: number | undefined): LimitReached {
