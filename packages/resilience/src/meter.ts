@@ -98,17 +98,17 @@ export function roomOf({ cap, open, used, others }: Meter): number {
 
 /** Lets go what has left the window. Every other function expects this to have been done for its `nowMs`. */
 export function advance(meter: Meter, nowMs: number): void {
-  if (meter.log.length > 0 || meter.others > 0) {
-    for (let atMs = nextMs(meter, 0, meter.others); atMs <= nowMs; atMs = nextMs(meter, 0, meter.others)) {
-      meter.paceMs = paceAt(meter, atMs, meter.paceMs, roomOf(meter))
-      if (meter.others > 0 && meter.othersUntilMs === atMs) meter.others = 0
-      else {
-        meter.used -= meter.log.shift()?.amount ?? 0
-        meter.left += 1
-      }
-    }
+  const { log, spanMs } = meter
+  for (let oldest = log[0]; oldest !== undefined && oldest.lastMs + spanMs <= nowMs; oldest = log[0]) {
+    const leavesMs = oldest.lastMs + spanMs
+    letOthersGo(meter, leavesMs)
+    pace(meter, leavesMs)
+    meter.used -= oldest.amount
+    meter.left += 1
+    log.shift()
   }
-  meter.paceMs = paceAt(meter, nowMs, meter.paceMs, roomOf(meter))
+  letOthersGo(meter, nowMs)
+  pace(meter, nowMs)
 }
 
 export function isReady(meter: Meter, nowMs: number, cost: number): boolean {
@@ -123,20 +123,17 @@ export function isReady(meter: Meter, nowMs: number, cost: number): boolean {
 export function readyAt(meter: Meter, nowMs: number, cost: number, ahead = 0): number {
   if (cost === 0) return nowMs
   const wanted = Math.min(cost + ahead, meter.cap)
-  let { others, paceMs } = meter
+  let { paceMs } = meter
   let room = roomOf(meter)
   let readyMs = nowMs
-  for (let slice = 0; wanted > room; ) {
-    const atMs = nextMs(meter, slice, others)
-    if (atMs === Infinity) return Infinity
+  for (const { atMs, amount } of leavings(meter)) {
+    if (wanted <= room) break
     // What is ahead would have used the pace that is cut off here.
     if (ahead === 0) paceMs = paceAt(meter, atMs, paceMs, room)
-    if (others > 0 && meter.othersUntilMs === atMs) {
-      room += others
-      others = 0
-    } else room += meter.log[slice++]?.amount ?? 0
+    room += amount
     readyMs = Math.max(readyMs, atMs)
   }
+  if (wanted > room) return Infinity
   const paceReady = paceReadyMs(meter, paceMs, cost) + (ahead === 0 ? 0 : ahead / meter.ratePerMs)
   return Math.max(readyMs, paceReady)
 }
@@ -191,7 +188,7 @@ export function leave(meter: Meter, nowMs: number, remaining: number, untilMs: n
   if (meter.spanMs === 0) return
   meter.others = Math.max(0, Math.ceil(meter.cap - meter.open - meter.used - remaining))
   meter.othersUntilMs = Math.max(untilMs ?? nowMs + meter.spanMs, nowMs + 1)
-  meter.paceMs = paceAt(meter, nowMs, meter.paceMs, roomOf(meter))
+  pace(meter, nowMs)
 }
 
 export function emptyPace(meter: Meter, nowMs: number): void {
@@ -214,11 +211,29 @@ function move(meter: Meter, amount: number): void {
   if (meter.cap > 0) meter.paceMs += amount / meter.ratePerMs
 }
 
-/** When the next amount leaves the window, from a slice of the log on. */
-function nextMs({ log, spanMs, othersUntilMs }: Meter, slice: number, others: number): number {
-  const oldest = log[slice]
-  const leavesMs = oldest === undefined ? Infinity : oldest.lastMs + spanMs
-  return others > 0 && othersUntilMs < leavesMs ? othersUntilMs : leavesMs
+/** What will leave the window if nothing else is granted, in the order of time: slices of the log, and what others have used. */
+function* leavings({ log, spanMs, others, othersUntilMs }: Meter): Generator<{ atMs: number; amount: number }> {
+  let waitsForOthers = others > 0
+  for (const { lastMs, amount } of log) {
+    const atMs = lastMs + spanMs
+    if (waitsForOthers && othersUntilMs <= atMs) {
+      yield { atMs: othersUntilMs, amount: others }
+      waitsForOthers = false
+    }
+    yield { atMs, amount }
+  }
+  if (waitsForOthers) yield { atMs: othersUntilMs, amount: others }
+}
+
+function letOthersGo(meter: Meter, byMs: number): void {
+  if (meter.others === 0 || meter.othersUntilMs > byMs) return
+  pace(meter, meter.othersUntilMs)
+  meter.others = 0
+}
+
+/** The pace goes on to this moment. */
+function pace(meter: Meter, atMs: number): void {
+  meter.paceMs = paceAt(meter, atMs, meter.paceMs, roomOf(meter))
 }
 
 /** The pace at a moment, cut to what may be saved up. */
