@@ -21,6 +21,7 @@ import {
 import { ResultRefused } from './errors.ts'
 import { parseAs } from './parse-as.ts'
 import { PoolView } from './pool-view.ts'
+import { Trails } from './trail.ts'
 
 export interface FunctionOptions<I extends AnySchema, O extends AnySchema> {
   /** Of the keyword arguments: a record. */
@@ -40,15 +41,25 @@ export function pythonFunction<I extends AnySchema, O extends AnySchema>(
   { input, output, class: effectClass = 'idempotent', timeoutMs = TIMEOUT_MS }: FunctionOptions<I, O>,
   name = `${pool}.${fn}`,
 ): Effect<In<I>, Out<O>> {
-  return effect(name, effectClass, async (given: In<I>, { runtime, effectId, cause, signal, evidence }) => {
+  return effect(name, effectClass, async (given: In<I>, context) => {
+    const { runtime, effectId, cause, signal, evidence } = context
     if (runtime === undefined) throw new LogicRefused(`'${name}' can be called inside a Troupe system only`)
     const recorded = encode(parseAs(input, given, `the input of ${name}`), undefined, `${name} input`)
     const args = recordOf(recorded, name)
     const view = runtime.shared(PoolView, pool)
-    const trail = view.trails.of(signal)
+    const trails = runtime.shared(Trails, 'python calls')
+    const record = trails.recordOf(context)
     const value = await view.call({
-      ...{ id: trail.idOf(effectId, fn, recorded), fn, args, class: effectClass, timeoutMs, cause, signal },
-      evidence: (data) => evidence({ ...trail.add(data) }),
+      ...{
+        id: trails.idsOf(context).of(effectId, fn, recorded),
+        fn,
+        args,
+        class: effectClass,
+        timeoutMs,
+        cause,
+        signal,
+      },
+      evidence: (data) => evidence({ ...record.add(data) }),
     })
     try {
       return parseAs(output, value, `the result of ${name}`)

@@ -25,7 +25,7 @@ import { ensurePool, pause } from './availability.ts'
 import { type Answer, Call, type CallRequest, decodeAnswer, encodeCall, encodeCancel } from './call.ts'
 import { Cancelled, errorOf, NoFreeWorker, PoolUnavailable, ResultNotSerializable, WorkerKiller } from './errors.ts'
 import { BUSY_MS, leastLoaded, type Member, Members } from './members.ts'
-import { evidenceOf, Trails } from './trail.ts'
+import { evidenceOf } from './trail.ts'
 
 const QUEUED = 10_000
 const DEATHS = 2
@@ -50,7 +50,6 @@ export class PoolView implements Shared {
   readonly #members: Members
   readonly #queue: Call[] = []
   readonly #runs = new Map<Call, Run>()
-  readonly trails = new Trails()
   #seeking = false
   #closed = false
 

@@ -3,9 +3,10 @@
  *
  * 1. Every call has an id of its own that another run of the same effect finds again: made of the function, its arguments and
  *    how often the effect has made this very call before.
- * 2. The record keeps every call: the newest on top, the others under `earlier`, within `RECORD_BYTES`.
+ * 2. The record keeps every call, of whichever pool and in whichever try of a retry around it: the newest on top, the others under
+ *    `earlier`, within `RECORD_BYTES`.
  */
-import { hashOf, type Json } from '@troupe/core'
+import { type EffectContext, hashOf, type Json, type Shared } from '@troupe/core'
 import type { Answer, Call } from './call.ts'
 
 /** The record shares one journal entry with the whole step. */
@@ -24,16 +25,19 @@ export interface Evidence {
   readonly runs?: number
 }
 
-export class Trail {
+export class CallIds {
   readonly #made = new Map<string, number>()
-  readonly #evidence: Evidence[] = []
 
-  idOf(effectId: string, fn: string, args: Json): string {
+  of(effectId: string, fn: string, args: Json): string {
     const key = hashOf([fn, args]).slice(0, 16)
     const count = (this.#made.get(key) ?? 0) + 1
     this.#made.set(key, count)
     return count === 1 ? `${effectId}:${key}` : `${effectId}:${key}:${count}`
   }
+}
+
+export class CallRecord {
+  readonly #evidence: Evidence[] = []
 
   /** The record of the effect, this call included. */
   add(evidence: Evidence): Evidence & { readonly earlier?: readonly Evidence[] } {
@@ -44,21 +48,34 @@ export class Trail {
       room -= sizeOf(fitting)
       return fitting
     })
-    return { ...(newest ?? evidence), ...(earlier.length > 0 && { earlier: earlier.toReversed() }) }
+    if (earlier.length === 0) return newest ?? evidence
+    return { ...SAYS_NOTHING, ...(newest ?? evidence), earlier: earlier.toReversed() }
   }
 }
 
-/** By the signal of the effect, which all its calls share. */
-export class Trails {
-  readonly #trails = new WeakMap<AbortSignal, Trail>()
+/** The effect's record is merged, field by field: what one call leaves unsaid must not be that of the call before. */
+const SAYS_NOTHING = { spans: [], dropped: 0, runs: 1 }
 
-  of(signal: AbortSignal): Trail {
-    const known = this.#trails.get(signal)
-    if (known !== undefined) return known
-    const fresh = new Trail()
-    this.#trails.set(signal, fresh)
-    return fresh
+/** Of all pools of a node. */
+export class Trails implements Shared {
+  readonly #ids = new WeakMap<AbortSignal, CallIds>()
+  readonly #records = new WeakMap<EffectContext['evidence'], CallRecord>()
+
+  /** By the signal of a try: one that is tried again finds the ids of the try before. */
+  idsOf({ signal }: Pick<EffectContext, 'signal'>): CallIds {
+    const ids = this.#ids.get(signal) ?? new CallIds()
+    this.#ids.set(signal, ids)
+    return ids
   }
+
+  /** By what the effect tells its record to, which all its tries have in common. */
+  recordOf({ evidence }: Pick<EffectContext, 'evidence'>): CallRecord {
+    const record = this.#records.get(evidence) ?? new CallRecord()
+    this.#records.set(evidence, record)
+    return record
+  }
+
+  close(): void {}
 }
 
 export function evidenceOf({ request, runs }: Call, answer: Answer, lock: string | undefined): Evidence {

@@ -39,7 +39,7 @@ export function modelCallsIn(evidence: unknown): ModelCalls {
   const routes = routesIn(evidence)
   const calls = [...fromPython, ...priced(tried, routes).flat()]
   const lost = Math.max(0, sumOf(routes, ({ calls }) => calls) - sumOf(tried, ({ length }) => length))
-  const repeated = calls.length > 0 || dropped > 0 ? repeatsIn(evidence) : 0
+  const repeated = predicted.length > 0 ? repeatsIn(evidence) : 0
   return { calls, unseen: dropped + lost + repeated }
 }
 
