@@ -99,16 +99,19 @@ function routesIn(evidence: unknown): AskedRoute[] {
   })
 }
 
-/** With what a route has cost, where only one model can be the one that it asked. */
+/** With what a route has cost, where only one model can be the one that it asked: by how many calls there were, and any to pay. */
 function priced(tried: readonly AskedModel[][], routes: readonly AskedRoute[]): AskedModel[][] {
-  const left = routes.filter(({ calls }) => calls > 0)
+  const paid = routes.filter(({ calls, costUsd }) => calls > 0 && costUsd !== undefined)
+  const payable = tried.filter((calls) =>
+    calls.some(({ usage, costUsd }) => usage !== undefined || costUsd !== undefined),
+  )
   return tried.map((calls) => {
-    const mayBe = left.filter((route) => route.calls === calls.length)
-    const rivals = tried.filter((others) => others.length === calls.length)
-    const costUsd = mayBe.length === 1 && rivals.length === 1 ? mayBe[0]?.costUsd : undefined
-    if (costUsd === undefined || calls.some((call) => call.costUsd !== undefined)) return calls
+    const [route, ...more] = paid.filter((one) => one.calls === calls.length)
+    const [mine, ...rivals] = payable.filter(({ length }) => length === calls.length)
+    if (route?.costUsd === undefined || more.length + rivals.length > 0 || mine !== calls) return calls
+    if (calls.some(({ costUsd }) => costUsd !== undefined)) return calls
     const first = calls.findIndex(({ failed }) => !failed)
-    return calls.map((call, n) => (call.failed ? call : { ...call, costUsd: n === first ? costUsd : 0 }))
+    return calls.map((call, n) => (call.failed ? call : { ...call, costUsd: n === first ? (route.costUsd ?? 0) : 0 }))
   })
 }
 
