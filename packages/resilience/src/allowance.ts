@@ -103,6 +103,8 @@ export class Allowance {
   judged(verdict: 'succeeded' | 'failed'): void {
     if (verdict === 'succeeded') this.#succeeded += 1
     else this.#failed += 1
+    // Work that ignores its signal may not end for long.
+    this.#changed()
   }
 
   #tend(): void {

@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events'
-import { seededEntropy, TroupeError } from '@troupe/core'
+import { seededEntropy, Timeout, TroupeError } from '@troupe/core'
 import { describe, expect, test } from 'vitest'
 import { drawn, emptyBook, type GateBook, hosted, reported, statusOf } from './gate-book.ts'
 import { judged, openGateBreaker, probing } from './gate-breaker.ts'
 import type { Terms } from './gate-protocol.ts'
 import { GateWorld } from './gate-world.ts'
+import type { Grant } from './grant.ts'
 import { pause } from './pause.ts'
 import { fullestWindow, seeds, steppedClock } from './stepped-clock.ts'
 
@@ -272,6 +273,29 @@ test('gate-breaker: a probe whose caller has gone, or whose answer was lost, is 
   await done
   expect(world.status.breaker).toBe('closed')
 })
+
+test.each([
+  ['a timeout of ours', new Timeout('x'), 'open'],
+  ['an AbortSignal.timeout', new DOMException('x', 'TimeoutError'), 'open'],
+  ['the caller, who leaves', new DOMException('x', 'AbortError'), 'closed'],
+])(
+  'breaker/5, for a gate: what ends work that ignores its signal is a verdict or none at once: %s',
+  async (_, reason, state) => {
+    const { clock, world, views } = calm(terms({ requests: { cap: 6_000 } }, BREAKER), ['a'])
+    const controllers = [1, 2, 3, 4].map(() => new AbortController())
+    for (const { signal } of controllers) {
+      const hang = (grant: Grant<string>) => {
+        grant.begin()
+        return new Promise<never>(() => {})
+      }
+      void views[0]?.run({ requests: 1 }, { signal }, hang)
+    }
+    await clock.run(1_000)
+    for (const controller of controllers) controller.abort(reason)
+    await clock.run(3_000)
+    expect(world.status.breaker).toBe(state)
+  },
+)
 
 test('gate-book: limits that change hold from then on, and what was used stays used', async () => {
   const { clock, world, views } = calm(terms({ requests: { cap: 100, burst: 100 } }), ['a', 'b'])
