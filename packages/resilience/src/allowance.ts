@@ -88,7 +88,8 @@ export class Allowance {
     if (!begun) this.#unbegun -= 1
     if (used !== undefined) {
       for (const name of Object.keys(this.#used)) {
-        this.#used[name] = (this.#used[name] ?? 0) + Math.max(0, Math.ceil(used[name] ?? cost[name] ?? 0))
+        const sum = (this.#used[name] ?? 0) + plausible(used[name], cost[name] ?? 0)
+        this.#used[name] = Math.min(sum, Number.MAX_SAFE_INTEGER)
       }
     } else if (!this.#closed) {
       this.#calls += 1
@@ -165,4 +166,10 @@ export class HeldCall implements Grant<string> {
     this.#state = 'ended'
     this.#allowance.settled(this.#cost, used, begun)
   }
+}
+
+/** A figure that is none counts as all that was reserved. */
+function plausible(used: number | undefined, reserved: number): number {
+  const whole = Math.ceil(Math.max(0, used ?? reserved))
+  return Number.isSafeInteger(whole) ? whole : reserved
 }

@@ -12,18 +12,19 @@ import {
   advance,
   amend,
   emptyPace,
+  forgetOld,
   giveBack,
   grant,
   isReady,
   type Limit,
   leave,
-  lowerTo,
   type Meter,
   NO_SLICE,
   openMeter,
   readyAt,
   roomOf,
   stamp,
+  tellCap,
 } from './meter.ts'
 
 export type Limits<Name extends string> = { readonly [name in Name]: Limit }
@@ -113,14 +114,22 @@ export function look<Name extends string>(
   let limit: Name | undefined
   for (const meter of buckets.meters) {
     const amount = cost[meter.name] ?? 0
-    if (!(amount <= meter.cap && amount >= 0 && Number.isInteger(amount))) return refused(meter, amount)
     advance(meter, nowMs)
+    if (!(amount <= meter.cap && amount >= 0 && Number.isInteger(amount))) return refused(meter, amount)
     const before = ahead?.get(meter.name) ?? 0
     const ready = before === 0 && isReady(meter, nowMs, amount)
     const readyMs = ready ? nowMs : readyAt(meter, nowMs, amount, before)
     if (readyMs > untilMs) [untilMs, limit] = [readyMs, meter.name]
   }
   return untilMs > nowMs ? { kind: 'later', untilMs, limit } : { kind: 'now' }
+}
+
+/** Before a call is refused for good: an old word of the provider shall not be the reason. */
+export function forgive<Name extends string>({ meters }: Buckets<Name>, nowMs: number, cost: Cost<Name>): void {
+  for (const meter of meters) {
+    advance(meter, nowMs)
+    forgetOld(meter, nowMs, cost[meter.name] ?? 0)
+  }
 }
 
 /** The call leaves now. Until then what was taken counts without an end; a call that never says so is stamped when it is settled. */
@@ -185,7 +194,7 @@ export function learn<Name extends string>(buckets: Buckets<Name>, nowMs: number
     if (said === undefined) continue
     advance(meter, nowMs)
     const { cap, remaining, resetMs } = said
-    if (cap !== undefined) lowerTo(meter, nowMs, cap)
+    if (cap !== undefined) tellCap(meter, nowMs, cap, nowMs + Math.max(meter.spanMs, resetMs ?? 0))
     if (remaining !== undefined) {
       leave(meter, nowMs, remaining, resetMs === undefined ? undefined : nowMs + resetMs)
     }

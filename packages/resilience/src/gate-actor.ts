@@ -7,7 +7,7 @@
  */
 import { defineActor, resource } from '@troupe/core'
 import { assign, setup } from 'xstate'
-import { drawn, emptyBook, type GateBook, hosted, reported, statusOf } from './gate-book.ts'
+import { drawn, emptyBook, type GateBook, hosted, reopened, reported, statusOf } from './gate-book.ts'
 import { type Drawn, gateSays } from './gate-protocol.ts'
 
 /** For so long every grant can be looked up; what is held and used is part of the newest state. */
@@ -50,6 +50,7 @@ const gateLogic = setup({
         gateSays.reply('report', ({ context: { closedMs } }) => ({ closedMs })),
       ],
     },
+    reopen: { actions: assign(({ context }) => ({ book: reopened(context.book, stepTime()) })) },
     state: { actions: gateSays.reply('state', ({ context }) => statusOf(context.book, stepTime())) },
   },
 })

@@ -12,10 +12,12 @@
  *    whatever the clocks of two hosts say.
  * 5. What is said of an allowance is said in sums: twice is once, and what is said of one that is over changes nothing.
  */
+import { canonical } from '@troupe/core'
 import {
   type Buckets,
   begin,
   close,
+  forgive,
   keep,
   learn,
   look,
@@ -26,13 +28,13 @@ import {
   type Taken,
   take,
 } from './buckets.ts'
-import { entrance, type GateBreaker, judged, openGateBreaker, probing } from './gate-breaker.ts'
+import { entrance, type GateBreaker, judged, openGateBreaker, probing, retermedBreaker } from './gate-breaker.ts'
 import type { Draw, Drawn, Entry, GateStatus, Report, Terms } from './gate-protocol.ts'
-import { NO_SLICE } from './meter.ts'
+import { NO_SLICE, openMeter, retermed } from './meter.ts'
 
 interface Allowance {
   readonly holder: string
-  readonly taken: Taken
+  taken: Taken
   readonly probe: boolean
   readonly era: number
   succeeded: number
@@ -53,6 +55,8 @@ export interface GateBook {
   /** What its time is ahead of its host's clock. */
   aheadMs: number
   terms: Terms
+  /** The same as text, to compare with. */
+  said: string
   buckets: Buckets<string>
   breaker: GateBreaker | null
   readonly allowances: { [id: string]: Allowance }
@@ -68,13 +72,14 @@ const GRACE_MS = 1_000
 const SLICES = 64
 /** An allowance is for a thirtieth of the shortest window, and not for longer than that. */
 const LONGEST_MS = 2_000
-const LATER_MS = { least: 10, leastForMany: 50, most: 1_000 }
+const LATER_MS = { least: 10, leastForMany: 50, most: 1_000, unknown: 100 }
 
 export function emptyBook(): GateBook {
   return {
     atMs: 0,
     aheadMs: 0,
     terms: { limits: {} },
+    said: '',
     buckets: openBuckets({}, 0),
     breaker: null,
     allowances: {},
@@ -112,6 +117,18 @@ export function reported(
   return { book, closedMs: closedFor(book) }
 }
 
+/** An operator lets calls through again, whatever the provider has asked for and told. */
+export function reopened(before: GateBook, wallMs: number): GateBook {
+  const book = opened(before, wallMs)
+  book.buckets.closedUntilMs = -Number.MAX_VALUE
+  for (const meter of book.buckets.meters) {
+    meter.toldUntilMs = Math.min(meter.toldUntilMs, book.atMs)
+    meter.others = 0
+  }
+  if (book.breaker !== null) book.breaker = openGateBreaker(book.breaker.terms, book.breaker.era + 1)
+  return book
+}
+
 export function statusOf(before: GateBook, wallMs: number): GateStatus {
   const book = opened(before, wallMs)
   return {
@@ -144,29 +161,36 @@ function opened(before: GateBook, wallMs: number): GateBook {
   return book
 }
 
-/** The newest word on the limits counts, for all; what was used stays used. */
+/**
+ * The newest word on a limit counts, for all; what was used stays used. A limit of which this holder knows nothing stays while
+ * anything of it is in use: others may know it.
+ */
 function agree(book: GateBook, terms: Terms): void {
-  if (JSON.stringify(terms) === JSON.stringify(book.terms)) return
-  const old = book.buckets
+  const said = canonical(terms)
+  if (said === book.said) return
+  book.said = said
   book.terms = terms
-  book.buckets = openBuckets(terms.limits, book.atMs, SLICES)
-  book.buckets.closedUntilMs = old.closedUntilMs
-  const places = book.buckets.meters.map((meter) => {
-    const place = old.meters.findIndex(({ name }) => name === meter.name)
-    const known = old.meters[place]
-    if (known !== undefined) {
-      const { open, used, log, left, others, othersUntilMs, recent } = known
-      Object.assign(meter, { open, used, log, left, others, othersUntilMs, recent, paceMs: book.atMs })
-    }
-    return place
+  const { meters, closedUntilMs } = book.buckets
+  const named = Object.entries(terms.limits).map(([name, limit]) => {
+    const known = meters.find((meter) => meter.name === name)
+    const meter =
+      known === undefined ? openMeter(name, limit, book.atMs, SLICES) : retermed(known, name, limit, book.atMs, SLICES)
+    return { name, ...meter }
   })
-  for (const { taken } of Object.values(book.allowances)) {
-    const { amounts, slices } = structuredClone(taken)
-    taken.amounts.splice(0, Infinity, ...places.map((place) => amounts[place] ?? 0))
-    taken.slices.splice(0, Infinity, ...places.map((place) => slices[place] ?? NO_SLICE))
+  const others = meters.filter(({ name, open, used }) => !Object.hasOwn(terms.limits, name) && open + used > 0)
+  book.buckets = { meters: [...named, ...others], closedUntilMs }
+  const places = book.buckets.meters.map(({ name }) => meters.findIndex((meter) => meter.name === name))
+  for (const allowance of Object.values(book.allowances)) {
+    const { amounts, slices, state } = allowance.taken
+    allowance.taken = {
+      amounts: places.map((place) => amounts[place] ?? 0),
+      slices: places.map((place) => slices[place] ?? NO_SLICE),
+      state,
+    }
   }
-  if (JSON.stringify(terms.breaker) !== JSON.stringify(book.breaker?.terms)) {
-    book.breaker = terms.breaker === undefined ? null : openGateBreaker(terms.breaker)
+  const { breaker } = terms
+  if (breaker !== undefined) {
+    book.breaker = book.breaker === null ? openGateBreaker(breaker) : retermedBreaker(book.breaker, breaker)
   }
 }
 
@@ -221,7 +245,8 @@ function end(book: GateBook, id: string | number, { taken }: Allowance, used: Am
 function decide(book: GateBook, asked: Draw): Drawn {
   const { holder, calls, least } = asked
   const { atMs, buckets, breaker } = book
-  const way = breaker === null ? ({ kind: 'free' } as const) : entrance(breaker, atMs)
+  const guards = breaker !== null && asked.terms.breaker !== undefined
+  const way = guards ? entrance(breaker, atMs) : ({ kind: 'free' } as const)
   if (way.kind === 'shut') {
     book.line = book.line.filter((ticket) => ticket.holder !== holder)
     const { retryAfterMs } = way
@@ -229,6 +254,7 @@ function decide(book: GateBook, asked: Draw): Drawn {
   }
   const place = book.line.findIndex((ticket) => ticket.holder === holder)
   const [before, after] = place < 0 ? [book.line, []] : [book.line.slice(0, place), book.line.slice(place + 1)]
+  forgive(buckets, atMs, least)
   const outlook = look(buckets, atMs, least, before.length === 0 ? undefined : sums(before))
   if (outlook.kind === 'never') {
     book.line = [...before, ...after]
@@ -245,7 +271,9 @@ function decide(book: GateBook, asked: Draw): Drawn {
   }
   const untilMs = outlook.kind === 'now' ? atMs : outlook.untilMs
   const soonestMs = calls > 1 ? LATER_MS.leastForMany : LATER_MS.least
-  const afterMs = Math.ceil(Math.min(Math.max(untilMs - atMs, soonestMs), LATER_MS.most))
+  // When only a settlement makes room nobody knows when that is.
+  const mostMs = untilMs === Infinity ? LATER_MS.unknown : LATER_MS.most
+  const afterMs = Math.ceil(Math.min(Math.max(untilMs - atMs, soonestMs), mostMs))
   book.line = [...before, { holder, least, dueMs: atMs + afterMs }, ...after]
   const limit = outlook.kind === 'later' ? outlook.limit : undefined
   return {

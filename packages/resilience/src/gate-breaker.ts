@@ -36,10 +36,17 @@ export interface Verdicts {
   readonly over: boolean
 }
 
-export function openGateBreaker(terms: BreakerTerms): GateBreaker {
+export function openGateBreaker(terms: BreakerTerms, era = 0): GateBreaker {
   const { restMs, longestRestMs, probeMs } = terms
   const context = { times: { restMs, longestRestMs, probeMs }, opens: 0, untilMs: 0 }
-  return { terms, value: 'closed', context, failures: openFailures(terms.windowMs), era: 0 }
+  return { terms, value: 'closed', context, failures: openFailures(terms.windowMs), era }
+}
+
+/** The same breaker under other terms: its state and what it has counted stay. */
+export function retermedBreaker(breaker: GateBreaker, terms: BreakerTerms): GateBreaker {
+  const { restMs, longestRestMs, probeMs } = terms
+  const failures = terms.windowMs === breaker.terms.windowMs ? breaker.failures : openFailures(terms.windowMs)
+  return { ...breaker, terms, failures, context: { ...breaker.context, times: { restMs, longestRestMs, probeMs } } }
 }
 
 export function entrance({ value, context }: GateBreaker, nowMs: number): Entrance {

@@ -7,6 +7,9 @@
 import { protocol } from '@troupe/core'
 import { z } from 'zod'
 
+/** No wait that a provider asks for is longer; what says so is nonsense. */
+export const LONGEST_WAIT_MS = 86_400_000
+const waitMs = z.number().min(0).max(LONGEST_WAIT_MS)
 const amounts = z.record(z.string(), z.int().min(0))
 const limit = z.object({
   cap: z.int().min(0),
@@ -36,7 +39,7 @@ const entry = z.object({
   failed: z.int().min(0),
 })
 const told = z.object({
-  retryAfterMs: z.number().min(0).optional(),
+  retryAfterMs: waitMs.optional(),
   limits: z.record(
     z.string(),
     z.object({ cap: z.number().optional(), remaining: z.number().optional(), resetMs: z.number().optional() }),
@@ -46,7 +49,7 @@ const report = z.object({
   entries: z.array(entry).max(1_000),
   told: told.optional(),
   /** The provider has refused a call for its rate, and asks for this pause. */
-  drainMs: z.number().min(0).optional(),
+  drainMs: waitMs.optional(),
 })
 
 const holder = z.string().min(1).max(200)
@@ -68,6 +71,8 @@ export const gateSays = protocol('gate', {
     }),
     report: z.object({ holder, report }),
     state: z.object({}),
+    /** Lets calls through again, whatever the provider has asked for and told, and closes the breaker. */
+    reopen: z.object({}),
   },
   replies: {
     draw: z.discriminatedUnion('kind', [

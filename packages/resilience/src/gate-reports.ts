@@ -7,7 +7,7 @@
 import type { Clock, Timer } from '@troupe/core'
 import type { Allowance } from './allowance.ts'
 import type { Told } from './buckets.ts'
-import type { Report } from './gate-protocol.ts'
+import { LONGEST_WAIT_MS, type Report } from './gate-protocol.ts'
 
 const ALIVE_MS = 10_000
 const ENTRIES = 500
@@ -44,19 +44,24 @@ export class GateReports {
     this.#o = options
   }
 
-  changed(allowance: Allowance): void {
+  /** From here on its gate hears of us, also when there is nothing to say of it. */
+  holds(allowance: Allowance): void {
     this.#held.add(allowance)
+    this.#tellWithin(ALIVE_MS)
+  }
+
+  changed(allowance: Allowance): void {
     this.#untold.add(allowance)
     this.#tellWithin(this.soonMs)
   }
 
   told(told: Told): void {
-    this.#told = told
+    this.#told = plausible(told)
     this.#tellWithin(this.soonMs)
   }
 
   drained(retryAfterMs: number): void {
-    this.#drainMs = Math.max(this.#drainMs ?? 0, retryAfterMs)
+    this.#drainMs = Math.max(this.#drainMs ?? 0, waitOf(retryAfterMs) ?? 0)
     this.#tellWithin(0)
   }
 
@@ -116,4 +121,18 @@ export class GateReports {
     this.#telling = false
     heard(did)
   }
+}
+
+function waitOf(ms: number | undefined): number | undefined {
+  return ms !== undefined && ms >= 0 ? Math.min(ms, LONGEST_WAIT_MS) : undefined
+}
+
+/** What the gate can hear of it. */
+function plausible({ retryAfterMs, limits }: Told): Told {
+  const figure = (value: number | undefined) => (Number.isFinite(value) ? value : undefined)
+  const said = Object.entries(limits).map(([name, { cap, remaining, resetMs }]) => [
+    name,
+    { cap: figure(cap), remaining: figure(remaining), resetMs: waitOf(resetMs) },
+  ])
+  return { retryAfterMs: waitOf(retryAfterMs), limits: Object.fromEntries(said) }
 }

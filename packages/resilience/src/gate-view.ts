@@ -8,11 +8,20 @@
  * 4. A refusal for the rate ends all allowances here at once, and those of other holders when they next hear of the gate.
  * 5. Every wait ends as `waiting-line.ts` says. Memory is bounded by the calls that wait and run.
  */
-import { type Clock, type EffectRuntime, type Shared, SystemStopped, type Timer, TroupeError } from '@troupe/core'
+import {
+  type Clock,
+  canonical,
+  type EffectRuntime,
+  LogicRefused,
+  type Shared,
+  SystemStopped,
+  type Timer,
+  TroupeError,
+} from '@troupe/core'
 import { Allowance, type HeldCall } from './allowance.ts'
 import { countsAsFailure, judged, type Pass } from './breaker.ts'
 import type { Cost, Told } from './buckets.ts'
-import { BreakerOpen, CostRefused } from './errors.ts'
+import { BreakerOpen, CostRefused, LimitReached } from './errors.ts'
 import { type Drawn, gateSays, type Terms } from './gate-protocol.ts'
 import { GateReports } from './gate-reports.ts'
 import type { Grant, Granting } from './grant.ts'
@@ -25,6 +34,8 @@ const MANY = 256
 const ASK_MS = 5_000
 const AGAIN_MS = { first: 50, longest: 2_000 }
 const LATELY_MS = 2_000
+/** A node that starts may not have told its types yet. */
+const UNSERVED_MS = 10_000
 
 /** What it needs of its node. */
 export type GateRuntime = Pick<EffectRuntime, 'clock' | 'node' | 'entropy' | 'ask'>
@@ -39,11 +50,17 @@ export class GateView implements Granting<string>, Shared {
   readonly #reports: GateReports
   readonly #lately: Lately
   #terms: Terms = { limits: {} }
+  /** The same as text. */
+  #said: string | undefined
   #counts = countsAsFailure
   #newest = 0
   #asking = false
   #failures = 0
   #blockedBy: string | undefined
+  /** Only what somebody gives back makes room. */
+  #waitsForRoom = false
+  /** Why the gate cannot be asked, and since when. */
+  #trouble: { readonly error: TroupeError; readonly sinceMs: number } | undefined
   /** The gate is not asked before it has fired. */
   #pause: Timer | undefined
   #closed = false
@@ -59,7 +76,7 @@ export class GateView implements Granting<string>, Shared {
       clock,
       maxWaiting: MAX_WAITING,
       pump: () => this.#pump(),
-      blockedBy: () => this.#blockedBy,
+      late: (_, leftMs) => this.#late(leftMs),
     })
     this.#reports = new GateReports({
       clock,
@@ -74,8 +91,15 @@ export class GateView implements Granting<string>, Shared {
     })
   }
 
-  /** What was declared for this account; the newest word counts. */
+  /** What was declared for this account. @throws LogicRefused when it was declared here before, and differently */
   agree(terms: Terms, counts: (error: unknown) => boolean): this {
+    const said = canonical(terms)
+    if (this.#said !== undefined && this.#said !== said) {
+      throw new LogicRefused(
+        `gate '${this.#name}' is declared twice with different limits; declare it once and share that`,
+      )
+    }
+    this.#said = said
     this.#terms = terms
     this.#counts = counts
     return this
@@ -184,6 +208,7 @@ export class GateView implements Granting<string>, Shared {
       const answer = gateSays.replies.draw.parse(await this.#runtime.ask(gateSays, this.#name, event, options))
       heard(true)
       this.#failures = 0
+      this.#trouble = undefined
       then = () => this.#answered(answer, least, askedMs)
     } catch (error) {
       heard(false)
@@ -201,7 +226,9 @@ export class GateView implements Granting<string>, Shared {
       if (some.calls >= MANY) break
       addTo(some, amountsOf(cost, this.#terms))
     }
-    return { ...some, calls: Math.min(some.calls, MANY) }
+    const part = Math.min(1, MANY / some.calls)
+    const parts = Object.entries(some.amounts).map(([name, sum]) => [name, Math.floor(safe(sum) * part)])
+    return { calls: Math.min(some.calls, MANY), amounts: Object.fromEntries(parts) }
   }
 
   #answered(answer: Drawn, least: Cost<string>, askedMs: number): void {
@@ -209,13 +236,18 @@ export class GateView implements Granting<string>, Shared {
       case 'granted': {
         this.#newest = answer.id
         this.#reports.soonMs = answer.forMs / 4
-        const allowance = new Allowance(answer, this.#clock, askedMs, () => this.#reports.changed(allowance))
+        const allowance = new Allowance(answer, this.#clock, askedMs, () => {
+          this.#reports.changed(allowance)
+          if (allowance.over) this.#roomAgain()
+        })
         this.#allowances.set(answer.id, allowance)
+        this.#reports.holds(allowance)
         return this.#pump()
       }
       case 'later': {
         const { afterMs, atLeastMs, limit } = answer
         this.#blockedBy = limit
+        this.#waitsForRoom = atLeastMs === undefined
         const soonestMs = this.#clock.monotonic() + (atLeastMs ?? 0)
         this.#line.refuseAll(({ options: { deadlineMs = Infinity } }) =>
           deadlineMs < soonestMs ? tooLate(limit, deadlineMs - this.#clock.monotonic(), atLeastMs) : undefined,
@@ -242,10 +274,36 @@ export class GateView implements Granting<string>, Shared {
   }
 
   #unanswered(error: unknown): void {
-    const passes = error instanceof TroupeError && (error.retryable || error.applied === 'unknown')
-    if (!passes) return this.#line.refuseAll(() => error)
+    if (!(error instanceof TroupeError) || !(error.retryable || error.applied === 'unknown')) {
+      return this.#line.refuseAll(() => error)
+    }
+    const nowMs = this.#clock.monotonic()
+    this.#trouble = { error, sinceMs: this.#trouble?.sinceMs ?? nowMs }
+    if (error.code === 'TypeNotServed' && nowMs - this.#trouble.sinceMs > UNSERVED_MS) {
+      return this.#line.refuseAll(() => this.#unreachable(error))
+    }
     const longestMs = Math.min(AGAIN_MS.longest, AGAIN_MS.first * 2 ** this.#failures++)
     this.#askAfter(longestMs * (0.5 + this.#runtime.entropy.random() / 2))
+  }
+
+  #unreachable({ code, message }: TroupeError): LimitReached {
+    const fix = code === 'TypeNotServed' ? '; are `gates` among the actors of a node?' : ''
+    return new LimitReached(`gate '${this.#name}' cannot be asked (${code}: ${message})${fix}`, {
+      retryAfterMs: AGAIN_MS.longest,
+    })
+  }
+
+  #late(leftMs: number): LimitReached {
+    return this.#trouble === undefined
+      ? tooLate(this.#blockedBy, leftMs, undefined)
+      : this.#unreachable(this.#trouble.error)
+  }
+
+  #roomAgain(): void {
+    if (this.#pause === undefined || !this.#waitsForRoom) return
+    this.#pause.cancel()
+    this.#pause = undefined
+    this.#pump()
   }
 
   #askAfter(ms: number): void {
@@ -279,4 +337,8 @@ function checkCost(cost: Cost<string>, { limits }: Terms): void {
     const why = amount > cap ? `above the cap of ${cap}; make the call smaller or raise the limit` : 'no whole number'
     throw new CostRefused(`limit '${limit}': a cost of ${amount} is ${why}`, { limit, cost: amount, cap })
   }
+}
+
+function safe(sum: number): number {
+  return Math.min(sum, Number.MAX_SAFE_INTEGER)
 }

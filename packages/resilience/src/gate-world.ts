@@ -1,6 +1,6 @@
 /** For the tests: a gate whose host dies, moves to other clocks and loses messages, and holders that ask it. In virtual time. */
-import { type Entropy, Timeout } from '@troupe/core'
-import { drawn, emptyBook, type GateBook, hosted, reported, statusOf } from './gate-book.ts'
+import { type Entropy, Timeout, type TroupeError } from '@troupe/core'
+import { drawn, emptyBook, type GateBook, hosted, reopened, reported, statusOf } from './gate-book.ts'
 import { type Drawn, type GateStatus, gateSays } from './gate-protocol.ts'
 import { type GateRuntime, GateView } from './gate-view.ts'
 import { pause } from './pause.ts'
@@ -19,6 +19,7 @@ export class GateWorld {
   readonly #faults: Faults
   #book: GateBook = emptyBook()
   #hosted = false
+  #why: TroupeError | undefined
   /** Of the host's wall clock. */
   #skewMs = 0
   readonly answers: Drawn[] = []
@@ -31,8 +32,17 @@ export class GateWorld {
   }
 
   /** Its host is gone; nobody answers until another one takes it up. */
-  lose(): void {
+  lose(why?: TroupeError): void {
     this.#hosted = false
+    this.#why = why
+  }
+
+  reopen(): void {
+    this.#book = reopened(this.#book, this.#wallMs())
+  }
+
+  get breaker(): GateBook['breaker'] {
+    return this.#book.breaker
   }
 
   host(skewMs: number): void {
@@ -54,7 +64,7 @@ export class GateWorld {
       ask: async (_, __, event) => {
         if (!alive) return new Promise(() => {})
         await this.#way()
-        if (!this.#hosted) throw await this.#lost()
+        if (!this.#hosted) throw this.#why ?? (await this.#lost())
         const answer = this.#apply(event)
         await this.#way()
         if (!alive) return new Promise(() => {})

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { seededEntropy, Timeout, TroupeError } from '@troupe/core'
+import { seededEntropy, Timeout, TroupeError, TypeNotServed } from '@troupe/core'
 import { describe, expect, test } from 'vitest'
 import { drawn, emptyBook, type GateBook, hosted, reported, statusOf } from './gate-book.ts'
 import { judged, openGateBreaker, probing } from './gate-breaker.ts'
@@ -45,6 +45,8 @@ describe.each(seeds(20))('seed %s', (seed) => {
         const grant = await view.wait(cost, { signal: asked.signal })
         if (entropy.random() < 0.05) return grant.release()
         if (entropy.random() < 0.3) await pause(clock, entropy.random() * 8_000)
+        // Longer than a gate waits for a word of a holder.
+        else if (entropy.random() < 0.02) await pause(clock, entropy.random() * 80_000)
         grant.begin()
         counted.requests.push({ atMs: clock.monotonic() + entropy.random() * 500, amount: 1 })
         running += 1
@@ -298,20 +300,153 @@ test.each([
 )
 
 test('gate-book: limits that change hold from then on, and what was used stays used', async () => {
-  const { clock, world, views } = calm(terms({ requests: { cap: 100, burst: 100 } }), ['a', 'b'])
-  const [a, b] = views
-  const calls = (view: typeof a, n: number) =>
+  const { clock, world, views } = calm(terms({ requests: { cap: 100, burst: 100 } }), ['a'])
+  const calls = (view: (typeof views)[number] | undefined, n: number) =>
     Promise.all(Array.from({ length: n }, () => view?.run({ requests: 1 }, {}, async (grant) => grant.begin())))
-  const first = calls(a, 60)
+  const first = calls(views[0], 60)
   await clock.run(3_000)
   await first
-  b?.agree(terms({ tokens: { cap: 1_000 }, requests: { cap: 70, burst: 70 } }), counts)
-  const second = calls(b, 1)
+  const later = world.view('b').view.agree(terms({ tokens: { cap: 1_000 }, requests: { cap: 70, burst: 70 } }), counts)
+  const second = calls(later, 1)
   await clock.run(3_000)
   await second
   expect(world.status.rooms).toEqual({ tokens: 1_000, requests: 9 })
   await clock.run(120_000)
   expect(world.status.rooms).toEqual({ tokens: 1_000, requests: 70 })
+})
+
+test('gate-book: nodes that were told other limits do not undo each other', async () => {
+  const { clock, world } = calm(terms({}), [])
+  const old = world.view('old').view.agree(terms({ requests: { cap: 61 } }, { ...BREAKER, restMs: 9_000 }), counts)
+  const fresh = world
+    .view('fresh')
+    .view.agree(terms({ tokens: { cap: 100, burst: 100 }, requests: { cap: 60 } }, BREAKER), counts)
+  const counted = { requests: [] as Counted[], tokens: [] as Counted[] }
+  const call = (view: typeof old, tokens: number) =>
+    view.run({ requests: 1, tokens }, {}, async (grant) => {
+      grant.begin()
+      counted.requests.push({ atMs: clock.monotonic(), amount: 1 })
+      counted.tokens.push({ atMs: clock.monotonic(), amount: tokens })
+    })
+  for (let n = 0; n < 300; n++) {
+    void call(old, 0)
+    void call(fresh, 5)
+  }
+  await clock.run(10 * 60_000)
+  expect(fullestWindow(counted.requests, 60_000)).toBeLessThanOrEqual(61)
+  expect(fullestWindow(counted.tokens, 60_000)).toBeLessThanOrEqual(100)
+  expect(counted.requests.length, 'the rate is used').toBeGreaterThan(300)
+  await clock.run(10 * 60_000)
+  expect([old.waiting, fresh.waiting]).toEqual([0, 0])
+  const failing = Array.from({ length: 6 }, (_, n) =>
+    (n % 2 === 0 ? old : fresh).run({ requests: 1 }, {}, async (grant) => {
+      grant.begin()
+      throw new Error('down')
+    }),
+  )
+  const ended = Promise.allSettled(failing)
+  await clock.run(20_000)
+  await ended
+  const { era, value } = world.breaker ?? { era: 0, value: 'none' }
+  expect([era > 0, value]).toEqual([true, 'open'])
+})
+
+test('one node cannot declare an account twice, and differently', () => {
+  const { views } = calm(terms({ requests: { cap: 10 }, tokens: { cap: 5 } }), ['a'])
+  expect(views[0]?.agree(terms({ tokens: { cap: 5 }, requests: { cap: 10 } }), counts)).toBe(views[0])
+  expect(() => views[0]?.agree(terms({ requests: { cap: 10 } }), counts)).toThrow(/declared twice/)
+})
+
+test('gate-reports/2: what a living holder has not begun yet is its own, however long that takes', async () => {
+  const { clock, world, views } = calm(terms({ requests: { cap: 10, burst: 10 } }), ['a'])
+  const grants = Promise.all(Array.from({ length: 10 }, () => views[0]?.wait({ requests: 1 })))
+  await clock.run(1_000)
+  const held = await grants
+  await clock.run(100_000)
+  expect(world.status.rooms).toEqual({ requests: 0 })
+  for (const grant of held) grant?.begin()
+  await clock.run(50_000)
+  expect(world.status.rooms).toEqual({ requests: 0 })
+  for (const grant of held) grant?.settle()
+  await clock.run(62_000)
+  expect(world.status.rooms).toEqual({ requests: 10 })
+})
+
+test('a figure that is none harms nobody: the reservation counts, and the gate is asked as before', async () => {
+  const { clock, world, views } = calm(terms({ tokens: { cap: 1_000, burst: 1_000 } }), ['a'])
+  const [view] = views
+  const use = (tokens: number) =>
+    view?.run({ tokens: 100 }, {}, async (grant) => {
+      grant.begin()
+      grant.settle({ tokens })
+    })
+  for (const figure of [Number.NaN, Infinity, Number.MAX_SAFE_INTEGER + 1_000, -5, 10.2]) {
+    const used = use(figure)
+    view?.learn({ retryAfterMs: Number.NaN, limits: { tokens: { cap: Infinity, remaining: Number.NaN } } })
+    await clock.run(2_000)
+    await used
+  }
+  await clock.run(5_000)
+  // Three times what was reserved, once nothing, once eleven.
+  expect(world.status.rooms).toEqual({ tokens: 1_000 - 311 })
+  view?.drain(Infinity)
+  await clock.run(1_000)
+  expect(world.status.closedMs).toBeLessThanOrEqual(86_400_000)
+  world.reopen()
+  const after = use(1)
+  await clock.run(20_000)
+  await after
+})
+
+test('a cap that the provider has told holds for a window, and not for ever', async () => {
+  const { clock, world, views } = calm(terms({ tokens: { cap: 10_000, burst: 10_000 } }), ['a'])
+  const call = () => views[0]?.run({ tokens: 4_000 }, {}, async (grant) => grant.begin())
+  const first = call()
+  views[0]?.learn({ limits: { tokens: { cap: 2_000 } } })
+  await clock.run(2_000)
+  await first
+  const refused = expect(call()).rejects.toMatchObject({ code: 'CostRefused' })
+  await clock.run(2_000)
+  await refused
+  await clock.run(65_000)
+  const again = call()
+  await clock.run(20_000)
+  await again
+  expect(world.status.rooms).toEqual({ tokens: 6_000 })
+})
+
+test('what is held at a time is passed on as soon as it is given back', async () => {
+  const { clock, views } = calm(terms({ calls: { cap: 4, windowMs: 0 } }), ['a', 'b'])
+  let [ended, running, most] = [0, 0, 0]
+  for (const view of views) {
+    for (let n = 0; n < 400; n++) {
+      void view.run({ calls: 1 }, {}, async (grant) => {
+        grant.begin()
+        running += 1
+        most = Math.max(most, running)
+        await pause(clock, 10)
+        running -= 1
+        ended += 1
+      })
+    }
+  }
+  await clock.run(10_000)
+  expect(most).toBeLessThanOrEqual(4)
+  expect(ended).toBe(800)
+})
+
+test('a gate that no node serves is said so', async () => {
+  const { clock, world, views } = calm(terms({ requests: { cap: 10 } }), ['a'])
+  world.lose(new TypeNotServed('no node serves gate'))
+  const waits = [views[0]?.wait({ requests: 1 }, { deadlineMs: 5_000 }), views[0]?.wait({ requests: 1 })]
+  const ends = Promise.allSettled(waits)
+  await clock.run(30_000)
+  for (const end of await ends) {
+    expect(end).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'LimitReached', message: expect.stringContaining('among the actors of a node') },
+    })
+  }
 })
 
 test('gate-view/5: waits end by deadline, refusal and stop, and leave nothing behind', async () => {

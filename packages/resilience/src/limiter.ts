@@ -12,6 +12,7 @@ import {
   type Buckets,
   type Cost,
   close,
+  forgive,
   type Limits,
   learn,
   look,
@@ -45,8 +46,8 @@ export class Limiter<Name extends string> implements Granting<Name> {
     this.#clock = clock
     this.#buckets = openBuckets(limits, clock.monotonic())
     const pump = () => this.#pump()
-    const blockedBy = (cost: Cost<Name>) => limitOf(this.check(cost))
-    this.#line = new WaitingLine({ clock, maxWaiting, pump, blockedBy })
+    const late = (cost: Cost<Name>, leftMs: number) => tooLate(limitOf(this.check(cost)), leftMs, undefined)
+    this.#line = new WaitingLine({ clock, maxWaiting, pump, late })
   }
 
   get waiting(): number {
@@ -101,6 +102,7 @@ export class Limiter<Name extends string> implements Granting<Name> {
     const { priority = 0, deadlineMs } = options
     this.#line.checkRoom()
     const nowMs = this.#clock.monotonic()
+    forgive(this.#buckets, nowMs, cost)
     const outlook = look(this.#buckets, nowMs, cost, deadlineMs === undefined ? undefined : this.#line.ahead(priority))
     if (outlook.kind === 'never') throw outlook.error
     if (deadlineMs !== undefined) {

@@ -47,6 +47,8 @@ export interface Meter {
   readonly log: Slice[]
   /** Slices that have left the log; with an index it makes a slice's number. */
   left: number
+  /** Until then at least what the provider told of the cap holds. */
+  toldUntilMs: number
   /** What the provider has counted of others than us, and until when that holds. */
   others: number
   othersUntilMs: number
@@ -85,11 +87,26 @@ export function openMeter(name: string, limit: Limit, nowMs: number, slices = SL
     used: 0,
     log: [],
     left: 0,
+    toldUntilMs: 0,
     others: 0,
     othersUntilMs: 0,
     recent: 0,
     paceMs: cap === 0 ? nowMs : nowMs - burst / ratePerMs,
   }
+}
+
+/** The same limit under other terms: what was used stays used, what was saved up saved up, and what the provider told holds. */
+export function retermed(meter: Meter, name: string, limit: Limit, nowMs: number, slices?: number): Meter {
+  advance(meter, nowMs)
+  const next = openMeter(name, limit, nowMs, slices)
+  const { open, used, log, left, others, othersUntilMs, recent } = meter
+  Object.assign(next, { open, used, log, left, others, othersUntilMs, recent })
+  if (meter.cap < meter.given.cap) tellCap(next, nowMs, meter.cap, meter.toldUntilMs)
+  if (next.spanMs > 0 && next.cap > 0) {
+    const saved = meter.spanMs > 0 && meter.cap > 0 ? (nowMs - meter.paceMs) * meter.ratePerMs : 0
+    next.paceMs = nowMs - Math.min(saved, next.burst) / next.ratePerMs
+  }
+  return next
 }
 
 export function roomOf({ cap, open, used, others }: Meter): number {
@@ -171,8 +188,21 @@ export function amend(meter: Meter, nowMs: number, slice: number, more: number):
   meter.used += more
 }
 
-/** The provider allows less than was configured, or as much again; never more. */
-export function lowerTo(meter: Meter, nowMs: number, cap: number): void {
+/** The provider allows less than was configured, or as much again; never more. What it told is believed until then at least. */
+export function tellCap(meter: Meter, nowMs: number, cap: number, untilMs: number): void {
+  lowerTo(meter, nowMs, cap)
+  meter.toldUntilMs = untilMs
+}
+
+/**
+ * What the provider told is forgotten for a call that is above it and not above the configured cap, once it is old: else no such call
+ * would leave any more to hear of another one.
+ */
+export function forgetOld(meter: Meter, nowMs: number, cost: number): void {
+  if (cost > meter.cap && cost <= meter.given.cap && nowMs >= meter.toldUntilMs) lowerTo(meter, nowMs, meter.given.cap)
+}
+
+function lowerTo(meter: Meter, nowMs: number, cap: number): void {
   const { given } = meter
   const next = Math.max(0, Math.min(given.cap, Math.floor(cap)))
   if (next === meter.cap || meter.spanMs === 0) return

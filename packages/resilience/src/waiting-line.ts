@@ -40,8 +40,8 @@ export interface WaitingLineOptions<Name extends string> {
   readonly maxWaiting: number
   /** Somebody may have their turn now. */
   readonly pump: () => void
-  /** The limit that a late wait waited for, where that is known. */
-  readonly blockedBy: (cost: Cost<Name>) => Name | undefined
+  /** What a wait ends with whose deadline has come. @param leftMs it had when it began */
+  readonly late: (cost: Cost<Name>, leftMs: number) => LimitReached
 }
 
 /** `G`: what those who wait are given. */
@@ -68,18 +68,18 @@ export class WaitingLine<Name extends string, G> {
   join(cost: Cost<Name>, options: WaitOptions): Promise<G> {
     const { priority = 0, deadlineMs, signal } = options
     if (Number.isNaN(priority)) throw new RangeError('a priority is a number')
-    const { clock, pump, blockedBy } = this.#o
+    const { clock, pump, late } = this.#o
     const sinceMs = clock.monotonic()
     return new Promise((resolve, reject) => {
       const place = this.#lines.add({ cost, sinceMs, resolve, reject, options }, priority)
       this.#ahead.add(cost, priority)
       const waiter = place.value
       if (deadlineMs !== undefined) {
-        const late = () => {
+        const end = () => {
           pump()
-          if (place.waits) this.refuse(place, tooLate(blockedBy(cost), deadlineMs - sinceMs, undefined))
+          if (place.waits) this.refuse(place, late(cost, deadlineMs - sinceMs))
         }
-        waiter.deadline = clock.after(deadlineMs - sinceMs, late, { keepAlive: true })
+        waiter.deadline = clock.after(deadlineMs - sinceMs, end, { keepAlive: true })
       }
       if (signal !== undefined) {
         waiter.onAbort = () => this.refuse(place, signal.reason)
