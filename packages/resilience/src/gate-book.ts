@@ -145,7 +145,9 @@ export function statusOf(before: GateBook, wallMs: number): GateStatus {
 
 function opened(before: GateBook, wallMs: number): GateBook {
   const book = structuredClone(before)
-  const nowMs = Math.max(book.atMs, wallMs + book.aheadMs)
+  // A clock that was set back counts on from here, as that of a new host would.
+  book.aheadMs = Math.max(book.aheadMs, book.atMs - wallMs)
+  const nowMs = wallMs + book.aheadMs
   const heard = Object.entries(book.heardMs).sort(([, a], [, b]) => a - b)
   for (const [holder, heardMs] of heard) {
     if (nowMs - heardMs < SILENT_MS) break

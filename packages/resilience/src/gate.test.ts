@@ -547,6 +547,10 @@ describe('gate-book, by hand', () => {
       expect(roomAt(moved, wallMs + 59_000)).toBe(0)
       expect(roomAt(moved, wallMs + 61_000)).toBe(100)
     }
+    // The same host, whose clock is set back by an hour.
+    const back = reported(spent, says({}), -3_600_000).book
+    expect(roomAt(back, -3_600_000 + 59_000)).toBe(0)
+    expect(roomAt(back, -3_600_000 + 61_000)).toBe(100)
   })
 })
 
