@@ -1,9 +1,10 @@
 /** Errors of the AI SDK, known by their shapes and names, as errors of our port. Pure. */
+import { readRetryAfter } from '@troupe/resilience'
 import { z } from 'zod'
 import { headersOf } from './ai-sdk-answer.ts'
 import { type CompleteOptions, ModelError, type ModelErrorCode } from './model.ts'
 import { parseJson } from './parse-json.ts'
-import { codeOfSaid, errorSaid, retryAfter, type Said, unreachable } from './provider-errors.ts'
+import { codeOfSaid, errorSaid, type Said, unreachable } from './provider-errors.ts'
 
 const MAX_PROVIDER_TEXT = 300
 
@@ -45,7 +46,7 @@ export function sdkError(
   // The SDK wraps what fetch says twice.
   if (code === undefined) return unreachable(provider, nested(error), streamedChars)
   const requestId = headers.get('x-request-id') ?? headers.get('request-id')
-  const retryAfterMs = code === 'RateLimited' || code === 'ServerFailed' ? retryAfter(headers) : undefined
+  const retryAfterMs = code === 'RateLimited' || code === 'ServerFailed' ? readRetryAfter(headers) : undefined
   const words = code === 'Unauthorized' || said.message === '' ? '' : `: ${said.message.slice(0, MAX_PROVIDER_TEXT)}`
   return new ModelError(code, `${provider} failed with ${status ?? failed.name ?? 'an error'}${words}`, {
     provider,

@@ -174,6 +174,8 @@ describe('a failure', () => {
     [{ 'retry-after': '2', 'retry-after-ms': '250' }, 250],
     [{ 'retry-after': 'Wed, 21 Oct 2026 07:28:10 GMT', date: 'Wed, 21 Oct 2026 07:28:00 GMT' }, 10_000],
     [{ 'retry-after': 'soon' }, undefined],
+    [{ 'retry-after': '1764118800' }, undefined],
+    [{ 'retry-after': '1e308' }, undefined],
     [{}, undefined],
   ])('429 with %j may be retried after %s ms', async (headers: Record<string, string>, retryAfterMs) => {
     expect((await failure(await answering(429, {}, headers))).fields.retryAfterMs).toBe(retryAfterMs)

@@ -4,6 +4,7 @@
  * 1. The status decides, then the provider's own code, then its words.
  * 2. `retryAfterMs` is there only where the provider named a time and asking again makes sense.
  */
+import { readRetryAfter } from '@troupe/resilience'
 import { z } from 'zod'
 import { ModelError, type ModelErrorCode, type ModelErrorFields } from './model.ts'
 import { parseJson } from './parse-json.ts'
@@ -65,7 +66,7 @@ export function httpError(
   const { message, codes } = errorSaid(parseJson(body)) ?? { message: '', codes: '' }
   const code = codeOf(response.status, codes, message)
   const mayCome = code === 'RateLimited' || code === 'ServerFailed'
-  const retryAfterMs = mayCome ? retryAfter(response.headers) : undefined
+  const retryAfterMs = mayCome ? readRetryAfter(response.headers) : undefined
   const said = message === '' ? '' : `: ${clean(message)}`
   return new ModelError(code, `${fields.provider} answered ${response.status}${said}`, {
     ...fields,
@@ -87,16 +88,4 @@ export function unreachable(provider: string, error: unknown, streamedChars?: nu
     return new ModelError('Timeout', `${provider} sent nothing for too long${heard} (${code})`, fields)
   }
   return new ModelError('Unreachable', `${provider} cannot be reached or broke off${heard} (${code})`, fields)
-}
-
-/** `retry-after-ms`, or `retry-after` in seconds or as a date; a date is read against the server's own clock. */
-export function retryAfter(headers: { get(name: string): string | null }): number | undefined {
-  const ms = Number(headers.get('retry-after-ms') ?? Number.NaN)
-  if (Number.isFinite(ms) && ms >= 0) return ms
-  const text = headers.get('retry-after')
-  if (text === null) return undefined
-  const seconds = Number(text)
-  if (text.trim() !== '' && Number.isFinite(seconds)) return Math.max(0, seconds * 1000)
-  const wait = Date.parse(text) - Date.parse(headers.get('date') ?? '')
-  return Number.isFinite(wait) ? Math.max(0, wait) : undefined
 }

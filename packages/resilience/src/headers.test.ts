@@ -30,6 +30,9 @@ test.each([
   [{ 'retry-after': '-3' }, undefined],
   [{ 'retry-after': 'never' }, undefined],
   [{ 'retry-after': '1e9' }, undefined],
+  [{ 'retry-after': '1764118800' }, undefined],
+  [{ 'retry-after-ms': '1764118800000' }, undefined],
+  [{ 'retry-after-ms': '1764118800000', 'retry-after': '2' }, 2_000],
 ])('%j is a pause of %s ms', (headers, retryAfterMs) => {
   expect(read(headers).retryAfterMs).toBe(retryAfterMs)
 })

@@ -7,6 +7,7 @@
  *
  * 1. The limits are named `requests`, `tokens`, `inputTokens`, `outputTokens`; who has other names renames them.
  * 2. Dates are read against the server's own `date`, and against our clock only without it.
+ * 3. No wait is longer than a day.
  */
 import type { Told, ToldLimit } from './buckets.ts'
 
@@ -40,16 +41,23 @@ export function readHeaders(headers: ReadableHeaders, wallMs: number): Told {
       ...(resetMs !== undefined && { resetMs }),
     }
   }
-  const retryAfterMs = numberIn(headers.get('retry-after-ms')) ?? waitIn(headers.get('retry-after'), serverMs)
+  const retryAfterMs = readRetryAfter(headers, wallMs)
   return retryAfterMs === undefined ? { limits } : { retryAfterMs, limits }
+}
+
+/** @param wallMs as for `readHeaders`; without it a date counts only beside the server's own */
+export function readRetryAfter(headers: ReadableHeaders, wallMs = Number.NaN): number | undefined {
+  const serverMs = dateIn(headers.get('date')) ?? wallMs
+  return capped(numberIn(headers.get('retry-after-ms'))) ?? waitIn(headers.get('retry-after'), serverMs)
 }
 
 /** No limit of a provider takes longer; what says so is a date in another form, or nonsense. */
 const LONGEST_MS = 86_400_000
 
+const capped = (ms: number | undefined): number | undefined => (ms !== undefined && ms <= LONGEST_MS ? ms : undefined)
+
 function waitIn(text: string | null, serverMs: number): number | undefined {
-  const ms = anyWaitIn(text, serverMs)
-  return ms !== undefined && ms <= LONGEST_MS ? ms : undefined
+  return capped(anyWaitIn(text, serverMs))
 }
 
 /** Seconds, a duration, or a date. */

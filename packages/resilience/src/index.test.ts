@@ -24,6 +24,7 @@ test('the package exports these names and no others', () => {
     'hedge',
     'protect',
     'readHeaders',
+    'readRetryAfter',
     'retry',
     'streaming',
     'timeout',
