@@ -66,6 +66,21 @@ describe('budget', () => {
     expect(() => reserve(budget, 1)).toThrow(/0\.00 USD of 1\.00 USD are left.*TROUPE_BUDGET_USD/)
   })
 
+  test.each([8e15, Number.NaN, 0.5])('budget/5: an answer of at most %s tokens is refused', (maxTokens) => {
+    expect(() => bounded({ messages: [], maxTokens })).toThrow(/maxTokens is .* up to 10000000/)
+  })
+
+  test('budget/5: a cost that no sum can hold is refused, and one that a provider says is unknown', () => {
+    const dear = { inPerMillion: 1e12, outPerMillion: 1e12 }
+    expect(() => upperNanoUsd(request('x'), dear)).toThrow(/no budget can hold/)
+    const answer = { text: '', finishReason: 'stop' } as const
+    const most = Number.MAX_SAFE_INTEGER
+    for (const promptTokens of [most, Number.NaN, -1, 1.5]) {
+      expect(costNanoUsd({ ...answer, usage: { promptTokens, completionTokens: 1 } }, price)).toBeUndefined()
+    }
+    for (const costUsd of [1e300, Number.NaN, -1]) expect(costNanoUsd({ ...answer, costUsd }, price)).toBeUndefined()
+  })
+
   test('budget/3: an unknown outcome counts with all it held', () => {
     expect(settle(reserve(openBudget(1, price), 500), 500, undefined)).toMatchObject({
       spentNanoUsd: 500,

@@ -7,6 +7,7 @@
  *    overrun is counted and stops the next call.
  * 3. A call whose outcome is unknown counts with its whole reservation.
  * 4. Prices are never guessed.
+ * 5. No figure is above what a sum can hold: such a request is refused, and such a figure of a provider counts as unknown.
  *
  * Amounts are whole nano-dollars: sums of floats would drift and never come back to zero.
  */
@@ -27,6 +28,8 @@ export interface Budget {
 
 /** The longest answer a request without its own limit may get. */
 export const DEFAULT_MAX_TOKENS = 4096
+/** No model reads or writes as many; what says so is nonsense. */
+export const MOST_TOKENS = 10_000_000
 /** Chat templates add tokens around each message and one start of the answer; no known one adds more. */
 const TEMPLATE_TOKENS = 16
 /** What a provider says to the model about tools as such; Anthropic's documentation names up to 346. */
@@ -62,7 +65,11 @@ export function priceOf(
 
 /** The request with a limit on its answer, so that its cost has an upper bound. */
 export function bounded(request: ModelRequest): ModelRequest & { readonly maxTokens: number } {
-  return { ...request, maxTokens: request.maxTokens ?? DEFAULT_MAX_TOKENS }
+  const { maxTokens = DEFAULT_MAX_TOKENS } = request
+  if (!Number.isInteger(maxTokens) || maxTokens < 0 || maxTokens > MOST_TOKENS) {
+    throw new ModelError('InvalidRequest', `maxTokens is ${maxTokens}; give a whole number up to ${MOST_TOKENS}`)
+  }
+  return { ...request, maxTokens }
 }
 
 export function upperPromptTokens({ messages, format, tools }: ModelRequest): number {
@@ -77,17 +84,32 @@ export function upperPromptTokens({ messages, format, tools }: ModelRequest): nu
   return promptTokens
 }
 
+/** @throws ModelError for a cost that no sum can hold */
 export function upperNanoUsd(request: ModelRequest & { readonly maxTokens: number }, price: Price): number {
   const promptTokens = upperPromptTokens(request)
-  return nano((promptTokens * price.inPerMillion + request.maxTokens * price.outPerMillion) / 1e6)
+  const nanoUsd = nano((promptTokens * price.inPerMillion + request.maxTokens * price.outPerMillion) / 1e6)
+  if (isAmount(nanoUsd)) return nanoUsd
+  throw new ModelError('InvalidRequest', `the request may cost up to ${usdOf(nanoUsd)} USD, which no budget can hold`)
 }
+
+const isAmount = (nanoUsd: number): boolean => Number.isSafeInteger(nanoUsd) && nanoUsd >= 0
 
 /** What an answer cost: the provider's own figure, else usage times price; undefined when neither is known. */
 export function costNanoUsd(answer: ModelAnswer, price: Price): number | undefined {
-  if (answer.costUsd !== undefined) return nano(answer.costUsd)
-  if (answer.usage === undefined) return undefined
+  const saidNanoUsd = answer.costUsd === undefined ? undefined : nano(answer.costUsd)
+  if (saidNanoUsd !== undefined && isAmount(saidNanoUsd)) return saidNanoUsd
+  if (usedTokens(answer) === undefined || answer.usage === undefined) return undefined
   const { promptTokens, completionTokens } = answer.usage
-  return nano((promptTokens * price.inPerMillion + completionTokens * price.outPerMillion) / 1e6)
+  const nanoUsd = nano((promptTokens * price.inPerMillion + completionTokens * price.outPerMillion) / 1e6)
+  return isAmount(nanoUsd) ? nanoUsd : undefined
+}
+
+/** Of prompt and answer; undefined when the provider did not say it, or said what cannot be. */
+export function usedTokens({ usage }: ModelAnswer): number | undefined {
+  if (usage === undefined) return undefined
+  const figures = [usage.promptTokens, usage.completionTokens]
+  const can = figures.every((tokens) => Number.isInteger(tokens) && tokens >= 0 && tokens <= MOST_TOKENS)
+  return can ? usage.promptTokens + usage.completionTokens : undefined
 }
 
 /** Holds `nanoUsd` back, or throws `BudgetExceeded`. */

@@ -1,6 +1,6 @@
 import { createSystem } from '@troupe/core'
 import { manualClock } from '@troupe/core/testing'
-import { gates } from '@troupe/resilience'
+import { gates, Limiter } from '@troupe/resilience'
 import { expect, test } from 'vitest'
 import { limited, modelGate } from './limited.ts'
 import { type Model, ModelError, type ModelRequest } from './model.ts'
@@ -72,6 +72,32 @@ test('limited/1: what a call did not use makes room; what is unknown counts in f
   expect(await room(USED)).toBe(6)
   expect(await room(undefined)).toBe(1)
 })
+
+test.each([
+  { promptTokens: Number.MAX_SAFE_INTEGER, completionTokens: Number.MAX_SAFE_INTEGER },
+  { promptTokens: Number.NaN, completionTokens: 1 },
+  { promptTokens: 1.5, completionTokens: 1 },
+])('limited/1: a usage of %j is none, and what was reserved counts', async (usage) => {
+  const clock = manualClock()
+  const limiter = new Limiter({ limits: { requests: { cap: 10 }, tokens: { cap: 10 * MOST_TOKENS } }, clock })
+  const model = modelAt(clock.monotonic, async () => ({ usage }))
+  await limited(model, limiter, clock).complete(request, new AbortController())
+  expect(limiter.rooms().get('tokens')).toBe(9 * MOST_TOKENS)
+})
+
+test.each([8e15, Number.NaN, 0.5, -1])(
+  'an answer of at most %s tokens is refused before it is asked for',
+  async (maxTokens) => {
+    const clock = manualClock()
+    const model = modelAt(clock.monotonic, async () => ({}))
+    const refused = limited(model, {}, clock).complete({ ...request, maxTokens }, new AbortController())
+    await expect(refused).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      message: expect.stringContaining('maxTokens'),
+    })
+    expect(model.times).toEqual([])
+  },
+)
 
 test('limited/2: a refusal for the rate closes the limits for as long as the provider asks', async () => {
   const clock = manualClock()

@@ -2,7 +2,7 @@
  * A model within the limits of its provider: calls wait for their turn instead of being refused for the rate.
  *
  * 1. A call leaves when every limit has room for the most that it can use: a token has at least one byte, and an answer at
- *    most `maxTokens`. It settles what the provider says it used; unknown is not zero.
+ *    most `maxTokens`. It settles what the provider says it used, if that can be; unknown is not zero.
  * 2. Headers are believed once their call has settled: until then its reservation would pass for use. A refusal for the rate closes the
  *    limits for as long as it asks.
  * 3. The signal of a call ends its wait, with the error that it would end the call with; after it the model is not asked.
@@ -24,7 +24,7 @@ import {
   readHeaders,
   type Told,
 } from '@troupe/resilience'
-import { bounded, upperPromptTokens } from './budget.ts'
+import { bounded, upperPromptTokens, usedTokens } from './budget.ts'
 import {
   abortError,
   type CompleteOptions,
@@ -98,8 +98,9 @@ function limitsOf({ requestsPerMinute, tokensPerMinute }: ModelLimits): { readon
   return { requests: { cap: requestsPerMinute ?? unlimited }, tokens: { cap: tokensPerMinute ?? unlimited } }
 }
 
-function usedBy({ usage }: ModelAnswer): { readonly tokens?: number } {
-  return usage === undefined ? {} : { tokens: usage.promptTokens + usage.completionTokens }
+function usedBy(answer: ModelAnswer): { readonly tokens?: number } {
+  const tokens = usedTokens(answer)
+  return tokens === undefined ? {} : { tokens }
 }
 
 /** Why there was no grant: nothing was asked. */

@@ -112,6 +112,7 @@ describe('decodeRequest', () => {
     ['no messages', { ...fromDspy, messages: [] }],
     ['a message without parts', { ...fromDspy, messages: [{ role: 'user', parts: [] }] }],
     ['temperature 3', { ...fromDspy, config: { temperature: 3 } }],
+    ['an answer longer than any', { ...fromDspy, config: { max_tokens: 10_000_001 } }],
   ])('refuses %s as InvalidRequest', (_, value) => {
     expect(codeOf(() => decodeRequest(value))).toMatch(/^InvalidRequest: /)
   })

@@ -8,6 +8,7 @@
  *    `UnsupportedVersion` are the two codes lm15 does not know: the worker stops the job, or reports a provider error.
  */
 import { z } from 'zod'
+import { MOST_TOKENS } from './budget.ts'
 import {
   type AnswerFormat,
   type ChatMessage,
@@ -46,7 +47,7 @@ const Format = z.discriminatedUnion('type', [
 ])
 const hints = ['cache', 'user_id', 'store', 'service_tier']
 const Config = z.looseObject({
-  max_tokens: z.number().int().positive().optional(),
+  max_tokens: z.number().int().positive().max(MOST_TOKENS).optional(),
   temperature: z.number().min(0).max(2).optional(),
   top_p: z.number().optional(),
   seed: z.number().int().optional(),
