@@ -1,25 +1,29 @@
 /**
  * Parts of an answer of the AI SDK, whole or as a stream, as an answer of our port. Pure.
  *
- * 1. Parts of a kind that is not known are read over; one that is known and malformed makes the answer so.
+ * 1. Parts of a kind that is not known are read over; one that is known and malformed makes the answer so,
+ *    except for its usage, which is unknown then.
  */
 import { z } from 'zod'
 import { type FinishReason, type ModelAnswer, ModelError } from './model.ts'
 import { malformed } from './provider-call.ts'
 import { wholeCalls } from './tool-call.ts'
 
-const count = z.number().int().nonnegative().optional()
-const Usage = z.object({
-  inputTokens: z.object({ total: count, cacheRead: count }),
-  outputTokens: z.object({ total: count }),
-})
+const count = z.number().int().nonnegative().optional().catch(undefined)
+const Usage = z
+  .object({
+    inputTokens: z.object({ total: count, cacheRead: count }),
+    outputTokens: z.object({ total: count }),
+  })
+  .optional()
+  .catch(undefined)
 const Reason = z.object({ unified: z.string(), raw: z.string().optional() })
 const Part = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('text-delta'), delta: z.string() }),
   z.object({ type: z.literal('tool-call'), toolCallId: z.string(), toolName: z.string(), input: z.string() }),
   z.object({ type: z.literal('error'), error: z.unknown() }),
-  z.object({ type: z.literal('finish'), usage: Usage.optional(), finishReason: Reason }),
+  z.object({ type: z.literal('finish'), usage: Usage, finishReason: Reason }),
 ])
 const Kind = z.object({ type: z.string() })
 const known = Part.options.map((option) => option.shape.type.value)
@@ -28,7 +32,7 @@ const isKnown = (type: string): boolean => known.some((kind) => kind === type)
 const Result = z.object({
   content: z.array(z.unknown()).default([]),
   finishReason: Reason.optional(),
-  usage: Usage.optional(),
+  usage: Usage,
   response: z.object({ headers: z.record(z.string(), z.string()).optional() }).optional(),
 })
 
@@ -90,7 +94,7 @@ export function answerOfParts(parts: readonly SdkPart[], provider: string): Mode
   }
 }
 
-function usageOf(usage: z.infer<typeof Usage> | undefined): Pick<ModelAnswer, 'usage'> {
+function usageOf(usage: z.infer<typeof Usage>): Pick<ModelAnswer, 'usage'> {
   const promptTokens = usage?.inputTokens.total
   const completionTokens = usage?.outputTokens.total
   if (promptTokens === undefined || completionTokens === undefined) return {}

@@ -3,7 +3,8 @@
  *
  * 1. Tokens of the prompt are all of them: the format counts those read from the cache, and written to it, apart.
  * 2. Events and blocks of a kind that is not known are read over, as the format asks of its readers.
- * 3. A stream has ended well with `message_stop` only.
+ * 3. Usage that cannot be read is unknown: the answer has been paid for, and stays one.
+ * 4. A stream has ended well with `message_stop` only.
  */
 import { z } from 'zod'
 import type { FinishReason, ModelAnswer, ModelErrorFields } from './model.ts'
@@ -13,12 +14,16 @@ import { type CodeOf, errorSaid, streamError } from './provider-errors.ts'
 import { type CallFragments, wholeCalls } from './tool-call.ts'
 
 const tokens = z.number().int().nonnegative()
-const Usage = z.object({
-  input_tokens: tokens.nullish(),
-  output_tokens: tokens.nullish(),
-  cache_creation_input_tokens: tokens.nullish(),
-  cache_read_input_tokens: tokens.nullish(),
-})
+/** A sum of which one part cannot be read is unknown. */
+const Usage = z
+  .object({
+    input_tokens: tokens.nullish(),
+    output_tokens: tokens.nullish(),
+    cache_creation_input_tokens: tokens.nullish(),
+    cache_read_input_tokens: tokens.nullish(),
+  })
+  .nullish()
+  .catch(undefined)
 const Block = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('tool_use'), id: z.string(), name: z.string(), input: z.unknown().optional() }),
@@ -32,7 +37,7 @@ const Kind = z.object({ type: z.string() })
 const Body = z.object({
   content: z.array(z.union([Block, OtherBlock])),
   stop_reason: z.string().nullish(),
-  usage: Usage.nullish(),
+  usage: Usage,
 })
 const index = z.number().int().nonnegative()
 const Delta = z.discriminatedUnion('type', [
@@ -40,13 +45,13 @@ const Delta = z.discriminatedUnion('type', [
   z.object({ type: z.literal('input_json_delta'), partial_json: z.string() }),
 ])
 const Event = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('message_start'), message: z.object({ usage: Usage.nullish() }) }),
+  z.object({ type: z.literal('message_start'), message: z.object({ usage: Usage }) }),
   z.object({ type: z.literal('content_block_start'), index, content_block: z.union([Block, OtherBlock]) }),
   z.object({ type: z.literal('content_block_delta'), index, delta: z.union([Delta, OtherDelta]) }),
   z.object({
     type: z.literal('message_delta'),
     delta: z.object({ stop_reason: z.string().nullish() }),
-    usage: Usage.nullish(),
+    usage: Usage,
   }),
   z.object({ type: z.literal('message_stop') }),
 ])
@@ -55,7 +60,7 @@ interface Collected {
   text: string
   readonly calls: Map<number, CallFragments>
   stop: string | undefined
-  usage: z.infer<typeof Usage>
+  usage: NonNullable<z.infer<typeof Usage>>
 }
 
 export function anthropicReading(codeOf: CodeOf): Reading {
@@ -95,7 +100,8 @@ function anthropicStream(fields: ModelErrorFields, hear: (delta: string) => void
       if (event === undefined) throw malformed(fields, `an event ${kind.type} that is none`)
       switch (event.type) {
         case 'message_start':
-          collected.usage = { ...event.message.usage }
+          // What it says of the answer is not its end.
+          collected.usage = { ...event.message.usage, output_tokens: undefined }
           break
         case 'content_block_start':
           if (event.content_block.type === 'text' && 'text' in event.content_block) say(event.content_block.text)
@@ -124,7 +130,7 @@ function anthropicStream(fields: ModelErrorFields, hear: (delta: string) => void
 const nothing = (): Collected => ({ text: '', calls: new Map(), stop: undefined, usage: {} })
 
 /** What a later event does not repeat stays. */
-function counted(usage: z.infer<typeof Usage> | null | undefined): z.infer<typeof Usage> {
+function counted(usage: z.infer<typeof Usage>): Collected['usage'] {
   return Object.fromEntries(Object.entries(usage ?? {}).filter(([, count]) => typeof count === 'number'))
 }
 

@@ -129,6 +129,16 @@ describe('an answer', () => {
     expect(await answerTo(message({ usage: { input_tokens: 5 } }))).not.toHaveProperty('usage')
   })
 
+  test.each([
+    {},
+    'many',
+    { input_tokens: -1, output_tokens: 3 },
+    { input_tokens: 5, output_tokens: null },
+    { input_tokens: 5, output_tokens: 3, cache_read_input_tokens: 'all' },
+  ])('anthropic-answer/3: with the usage %j is an answer all the same', async (usage) => {
+    expect(await answerTo(message({ usage }))).toEqual({ text: 'hi', finishReason: 'stop' })
+  })
+
   test('anthropic-answer/2: leaves out blocks that it does not know', async () => {
     const content = [
       { type: 'thinking', thinking: 'hm', signature: 's' },
@@ -151,7 +161,6 @@ describe('an answer', () => {
     ['no JSON', '<html>'],
     ['no message', { content: 'hi' }],
     ['a tool call without a name', { content: [{ type: 'tool_use', id: 't', input: {} }] }],
-    ['negative tokens', message({ usage: { input_tokens: -1 } }).body],
   ])('with %s is MalformedAnswer', async (_, body) => {
     await expect(answerTo({ body })).rejects.toMatchObject({ code: 'MalformedAnswer', fields: { status: 200 } })
   })
@@ -173,7 +182,21 @@ describe('a stream', () => {
     })
   })
 
-  test('anthropic-answer/3: without its end has broken off, with how far it came', async () => {
+  test.each([
+    [{ input_tokens: -1 }, { output_tokens: 9 }],
+    [{ input_tokens: 5, output_tokens: 1 }, { output_tokens: null }],
+    [{ input_tokens: 5, output_tokens: 1 }, 'many'],
+  ])('anthropic-answer/3: of the usage %j and then %j has none, and is an answer', async (first, usage) => {
+    const begun = { type: 'message_start', message: { usage: first } }
+    const end = { ...ended, usage }
+    expect(await streamOf(eventsOf(begun, delta('hi'), end, stop))).toEqual({
+      text: 'hi',
+      heard: 'hi',
+      finishReason: 'stop',
+    })
+  })
+
+  test('anthropic-answer/4: without its end has broken off, with how far it came', async () => {
     await expect(streamOf(eventsOf(start, delta('hi'), ended))).rejects.toMatchObject({
       code: 'Unreachable',
       applied: 'unknown',

@@ -3,7 +3,8 @@
  *
  * 1. A stream has ended well when a `finish_reason` or `[DONE]` has come: some servers send only one of them.
  * 2. Fragments of a tool call belong together by `index`; a server that gives none (Ollama) sends each call whole.
- * 3. An error object in a stream, with or without `choices` beside it, is the end of the call.
+ * 3. Usage and cost that cannot be read are unknown: the answer has been paid for, and stays one.
+ * 4. An error object in a stream, with or without `choices` beside it, is the end of the call.
  */
 import { z } from 'zod'
 import type { FinishReason, ModelAnswer, ModelErrorFields } from './model.ts'
@@ -12,13 +13,16 @@ import { malformed, type Reading, type StreamReading } from './provider-call.ts'
 import { type CodeOf, errorSaid, streamError } from './provider-errors.ts'
 import { type CallFragments, wholeCalls } from './tool-call.ts'
 
-const tokens = z.number().int().nonnegative()
-const Usage = z.object({
-  prompt_tokens: tokens,
-  completion_tokens: tokens,
-  cost: z.number().nonnegative().optional(),
-  prompt_tokens_details: z.object({ cached_tokens: tokens.nullish() }).nullish(),
-})
+const tokens = z.number().int().nonnegative().optional().catch(undefined)
+const Usage = z
+  .object({
+    prompt_tokens: tokens,
+    completion_tokens: tokens,
+    cost: z.number().nonnegative().optional().catch(undefined),
+    prompt_tokens_details: z.object({ cached_tokens: tokens }).optional().catch(undefined),
+  })
+  .optional()
+  .catch(undefined)
 const Call = z.object({
   index: z.number().int().nonnegative().optional(),
   id: z.string().nullish(),
@@ -31,11 +35,11 @@ const Said = z.object({
 })
 const Body = z.object({
   choices: z.array(z.object({ message: Said, finish_reason: z.string().nullish() })).min(1),
-  usage: Usage.nullish(),
+  usage: Usage,
 })
 const Chunk = z.object({
   choices: z.array(z.object({ delta: Said.nullish(), finish_reason: z.string().nullish() })).nullish(),
-  usage: Usage.nullish(),
+  usage: Usage,
 })
 
 interface Collected {
@@ -43,7 +47,7 @@ interface Collected {
   refusal: string | undefined
   readonly calls: (CallFragments & { readonly key: number | string })[]
   finish: string | undefined
-  usage: z.infer<typeof Usage> | undefined
+  usage: z.infer<typeof Usage>
 }
 
 const nothing = (): Collected => ({
@@ -63,7 +67,7 @@ export function openAiReading(codeOf: CodeOf): Reading {
       const collected = nothing()
       collect(collected, choice.message)
       collected.finish = choice.finish_reason ?? undefined
-      collected.usage = data?.usage ?? undefined
+      collected.usage = data?.usage
       return answerOf(collected, fields)
     },
     stream: (fields, hear) => openAiStream(fields, hear, codeOf),
@@ -131,18 +135,17 @@ function answerOf({ content, refusal, calls, finish, usage }: Collected, fields:
         : 'stop'
   const text = content || refusal || (content ?? (finishReason === 'stop' ? undefined : ''))
   if (text === undefined) throw malformed(fields, 'neither text nor a tool call')
+  const promptTokens = usage?.prompt_tokens
+  const completionTokens = usage?.completion_tokens
   const cachedTokens = usage?.prompt_tokens_details?.cached_tokens
   return {
     text,
     finishReason,
     ...(toolCalls.length > 0 && { toolCalls }),
-    ...(usage && {
-      usage: {
-        promptTokens: usage.prompt_tokens,
-        completionTokens: usage.completion_tokens,
-        ...(typeof cachedTokens === 'number' && { cachedTokens }),
-      },
-    }),
+    ...(promptTokens !== undefined &&
+      completionTokens !== undefined && {
+        usage: { promptTokens, completionTokens, ...(cachedTokens !== undefined && { cachedTokens }) },
+      }),
     ...(usage?.cost !== undefined && { costUsd: usage.cost }),
   }
 }

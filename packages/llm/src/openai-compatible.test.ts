@@ -115,11 +115,32 @@ describe('an answer', () => {
   })
 
   test.each([
+    {},
+    null,
+    'many',
+    { prompt_tokens: -1, completion_tokens: 0 },
+    { prompt_tokens: 7, completion_tokens: null, cost: null },
+    { prompt_tokens: 7, completion_tokens: 1e300, cost: -1, prompt_tokens_details: 5 },
+  ])('openai-answer/3: with the usage %j is an answer all the same', async (usage) => {
+    const model = await answering(200, { ...good, usage })
+    expect(await model.complete(hello, { signal: never })).toEqual({ text: 'hi', finishReason: 'stop' })
+  })
+
+  test('openai-answer/3: of its usage has what can be read', async () => {
+    const usage = { prompt_tokens: 7, completion_tokens: 2, cost: '1', prompt_tokens_details: { cached_tokens: -1 } }
+    const whole = await answering(200, { ...good, usage })
+    expect(await whole.complete(hello, { signal: never })).toMatchObject({
+      usage: { promptTokens: 7, completionTokens: 2 },
+    })
+    const priced = await answering(200, { ...good, usage: { cost: 0.25 } })
+    expect(await priced.complete(hello, { signal: never })).toEqual({ text: 'hi', finishReason: 'stop', costUsd: 0.25 })
+  })
+
+  test.each([
     ['no JSON', '<html>'],
     ['no choices', { choices: [] }],
     ['no text', { choices: [{ message: { content: null }, finish_reason: 'stop' }] }],
     ['a tool call', { choices: [{ message: { content: 'x', tool_calls: [{}] } }] }],
-    ['impossible usage', { ...good, usage: { prompt_tokens: -1, completion_tokens: 0 } }],
   ])('openai-compatible/4: with %s is MalformedAnswer', async (_, body) => {
     expect(await failure(await answering(200, body))).toMatchObject({ code: 'MalformedAnswer', retryable: true })
   })

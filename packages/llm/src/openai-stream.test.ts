@@ -60,6 +60,14 @@ test('usage comes in the last chunk, which has no choice, or beside each', async
   ).toMatchObject(wanted)
 })
 
+test.each([{}, { prompt_tokens: 7, completion_tokens: null }, { cost: null }])(
+  'openai-answer/3: the usage %j in a stream is none, and the answer stays',
+  async (usage) => {
+    const wanted = { text: 'hi', heard: 'hi', finishReason: 'stop' }
+    expect(await streamOf([said('hi', 'stop'), { choices: [], usage }, '[DONE]'])).toEqual(wanted)
+  },
+)
+
 describe('openai-answer/2: tool calls', () => {
   test('come in fragments by index, mixed with each other', async () => {
     const chunks = [
@@ -101,7 +109,7 @@ test.each([
     'RateLimited',
   ],
   [{ error: 'boom' }, 'ServerFailed'],
-])('openai-answer/3: the error %j in a stream is %s', async (error, code) => {
+])('openai-answer/4: the error %j in a stream is %s', async (error, code) => {
   await expect(streamOf([error])).rejects.toMatchObject({ code, fields: { status: 200, streamedChars: 0 } })
   await expect(streamOf([said('hi'), error])).rejects.toMatchObject({
     code: 'ServerFailed',
