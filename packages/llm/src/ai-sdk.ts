@@ -85,7 +85,7 @@ export function aiSdkModel(sdk: AiSdkLanguageModel): Model {
           if (part.type !== 'text-delta' || part.delta === '') continue
           streamedChars += part.delta.length
           if (streamedChars > MAX_STREAM_CHARS) {
-            throw new ModelError('MalformedAnswer', `${provider} sent more than ${MAX_STREAM_CHARS} characters`, {
+            throw new ModelError('AnswerTooLarge', `${provider} sent more than ${MAX_STREAM_CHARS} characters`, {
               provider,
               streamedChars,
             })

@@ -50,17 +50,17 @@ const ends: { readonly [trick in Trick]: End | readonly [whole: End, stream: End
   'another schema': 'MalformedAnswer',
   'another content type': 'answer',
   'a web page': 'MalformedAnswer',
-  'too large': 'MalformedAnswer',
-  'never ends': 'MalformedAnswer',
+  'too large': 'AnswerTooLarge',
+  'never ends': 'AnswerTooLarge',
   'invalid UTF-8': 'answer',
   'an error with status 200': ['MalformedAnswer', 'ServerFailed'],
   'an error in the middle': ['MalformedAnswer', 'ServerFailed'],
   'an empty body': 'MalformedAnswer',
 }
-/** The SDK reads an answer without end for as long as it may, and calls a stream that ends early malformed. */
+/** The SDK reads a large answer, one without end for as long as it may, and calls a stream that ends early malformed. */
 const otherEnds: { readonly [name: string]: { readonly [trick in Trick]?: End } } = {
-  'the AI SDK whole': { 'never ends': 'Timeout' },
-  'the AI SDK stream': { 'ends early': 'MalformedAnswer', 'never ends': 'Timeout' },
+  'the AI SDK whole': { 'too large': 'MalformedAnswer', 'never ends': 'Timeout' },
+  'the AI SDK stream': { 'ends early': 'MalformedAnswer', 'too large': 'MalformedAnswer', 'never ends': 'Timeout' },
 }
 const limitOf = (trick: Trick): number => (trick === 'never ends' || trick === 'too large' ? LONG_MS : DEADLINE_MS)
 

@@ -4,7 +4,7 @@
  * 1. One HTTP call per `complete`; redirects are not followed, so the key goes to the configured host only.
  * 2. The key lives in a closure: it is in no field, error or log. Provider texts are cut and searched for it.
  * 3. Time limits come from the signal alone (and from the fetch implementation: 300 s without response headers).
- * 4. A body that is not what the format promises is `MalformedAnswer`, however it is broken.
+ * 4. A body that is not what the format promises is `MalformedAnswer`, however it is broken; one that has no end is `AnswerTooLarge`.
  */
 import type { ChatMessage, Model, ModelRequest, ToolSpec } from './model.ts'
 import { openAiReading } from './openai-answer.ts'

@@ -5,9 +5,16 @@
  * 2. The key is in no error: what the provider says is cut and searched for it. Headers of a request are in none either.
  * 3. Time limits come from the signal alone (and from the fetch implementation: 300 s without headers, or without a byte).
  * 4. However the call ends, its connection is free or closed then, and nothing listens to the signal any more.
- * 5. No answer has more than `MAX_BODY_BYTES`, no stream more than `MAX_STREAM_BYTES` on the wire.
+ * 5. No answer has more than `MAX_BODY_BYTES`, no stream more than `MAX_STREAM_BYTES` on the wire: `AnswerTooLarge`.
  */
-import { abortError, type CompleteOptions, type ModelAnswer, ModelError, type ModelErrorFields } from './model.ts'
+import {
+  abortError,
+  type CompleteOptions,
+  type ModelAnswer,
+  ModelError,
+  type ModelErrorCode,
+  type ModelErrorFields,
+} from './model.ts'
 import { type CodeOf, httpError, unreachable } from './provider-errors.ts'
 import { type SseEvent, SseReader, SseTooLarge } from './sse.ts'
 
@@ -152,7 +159,7 @@ async function readStream(
     }
     whole ||= await isOver(chunks)
   } catch (error) {
-    if (error instanceof SseTooLarge) throw malformed(fields, error.message, streamedChars)
+    if (error instanceof SseTooLarge) throw tooLarge(fields, error.message, streamedChars)
     if (!(error instanceof ModelError) || error.fields.streamedChars !== undefined) throw error
     // Whoever has said something has worked: a refusal then is none.
     const code = streamedChars > 0 && error.applied === 'no' ? 'ServerFailed' : error.code
@@ -191,14 +198,22 @@ async function* chunksOf(
     if (done) return
     sizeBytes += value.byteLength
     if (sizeBytes > maxBytes) {
-      throw malformed(fields, `more than ${maxBytes} bytes`)
+      throw tooLarge(fields, `more than ${maxBytes} bytes`)
     }
     yield value
   }
 }
 
 export function malformed(fields: ModelErrorFields, what: string, streamedChars?: number): ModelError {
-  return new ModelError('MalformedAnswer', `${fields.provider} answered ${fields.status} with ${what}`, {
+  return unusable('MalformedAnswer', fields, what, streamedChars)
+}
+
+function tooLarge(fields: ModelErrorFields, what: string, streamedChars?: number): ModelError {
+  return unusable('AnswerTooLarge', fields, what, streamedChars)
+}
+
+function unusable(code: ModelErrorCode, fields: ModelErrorFields, what: string, streamedChars?: number): ModelError {
+  return new ModelError(code, `${fields.provider} answered ${fields.status} with ${what}`, {
     ...fields,
     ...(streamedChars !== undefined && { streamedChars }),
   })
