@@ -4,7 +4,7 @@
  * 1. Tokens of the prompt are all of them: the format counts those read from the cache, and written to it, apart.
  * 2. Events and blocks of a kind that is not known are read over, as the format asks of its readers.
  * 3. Usage that cannot be read is unknown: the answer has been paid for, and stays one.
- * 4. A stream has ended well with `message_stop` only.
+ * 4. A stream has ended well with `message_stop`, or once a `message_delta` has said why the answer stopped.
  */
 import { z } from 'zod'
 import type { FinishReason, ModelAnswer, ModelErrorFields } from './model.ts'
@@ -115,7 +115,7 @@ function anthropicStream(fields: ModelErrorFields, hear: (delta: string) => void
           break
         }
         case 'message_delta':
-          collected.stop = event.delta.stop_reason ?? collected.stop
+          collected.stop = event.delta.stop_reason || collected.stop
           collected.usage = { ...collected.usage, ...counted(event.usage) }
           break
         case 'message_stop':
@@ -123,7 +123,8 @@ function anthropicStream(fields: ModelErrorFields, hear: (delta: string) => void
       }
       return done
     },
-    end: () => (done ? answerOf(collected, fields) : undefined),
+    isWhole: () => collected.stop !== undefined,
+    end: () => (done || collected.stop !== undefined ? answerOf(collected, fields) : undefined),
   }
 }
 

@@ -7,6 +7,7 @@
  * 3. `max_tokens` is always sent, `DEFAULT_MAX_TOKENS` when the request has none.
  * 4. What the format cannot carry is `Unsupported`: a seed, and JSON without a schema.
  */
+import { type Clock, realClock } from '@troupe/core'
 import { anthropicReading } from './anthropic-answer.ts'
 import { DEFAULT_MAX_TOKENS } from './budget.ts'
 import { type ChatMessage, type Model, ModelError, type ModelErrorCode, type ModelRequest } from './model.ts'
@@ -22,6 +23,8 @@ export interface AnthropicConfig {
   readonly model: string
   /** To record and replay (`recorder`, `replayer`). @defaultValue the global one */
   readonly fetch?: typeof fetch
+  /** @defaultValue the real one */
+  readonly clock?: Clock
 }
 
 export function anthropic(config: AnthropicConfig): Model {
@@ -32,6 +35,7 @@ export function anthropic(config: AnthropicConfig): Model {
     headers: { 'anthropic-version': VERSION, ...(apiKey !== undefined && { 'x-api-key': apiKey }) },
     apiKey,
     fetch: config.fetch,
+    clock: config.clock ?? realClock(),
     requestIdHeader: 'request-id',
     codeOf,
   }

@@ -90,11 +90,13 @@ function openAiStream(fields: ModelErrorFields, hear: (delta: string) => void, c
       if (!parsed.success) throw malformed(fields, 'an event that is no chunk of a chat completion')
       const choice = parsed.data.choices?.[0]
       if (choice?.delta) collect(collected, choice.delta)
-      collected.finish = choice?.finish_reason ?? collected.finish
+      // An empty reason beside each piece is none.
+      collected.finish = choice?.finish_reason || collected.finish
       collected.usage = parsed.data.usage ?? collected.usage
       if (choice?.delta?.content) hear(choice.delta.content)
       return false
     },
+    isWhole: () => collected.finish !== undefined,
     end: () => {
       if (!done && collected.finish === undefined) return undefined
       const answer = answerOf(collected, fields)

@@ -6,6 +6,7 @@
  * 3. Time limits come from the signal alone (and from the fetch implementation: 300 s without response headers).
  * 4. A body that is not what the format promises is `MalformedAnswer`, however it is broken; one that has no end is `AnswerTooLarge`.
  */
+import { type Clock, realClock } from '@troupe/core'
 import type { ChatMessage, Model, ModelRequest, ToolSpec } from './model.ts'
 import { openAiReading } from './openai-answer.ts'
 import { callProvider, type Provider, providerUrl } from './provider-call.ts'
@@ -18,6 +19,8 @@ export interface OpenAiCompatibleConfig {
   readonly model: string
   /** To record and replay (`recorder`, `replayer`). @defaultValue the global one */
   readonly fetch?: typeof fetch
+  /** @defaultValue the real one */
+  readonly clock?: Clock
 }
 
 export function openAiCompatible(config: OpenAiCompatibleConfig): Model {
@@ -28,6 +31,7 @@ export function openAiCompatible(config: OpenAiCompatibleConfig): Model {
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
     apiKey,
     fetch: config.fetch,
+    clock: config.clock ?? realClock(),
     requestIdHeader: 'x-request-id',
     codeOf: codeOfSaid,
   }

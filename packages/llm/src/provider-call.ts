@@ -4,9 +4,12 @@
  * 1. One request; redirects are not followed, so the key goes to the configured host only.
  * 2. The key is in no error: what the provider says is cut and searched for it. Headers of a request are in none either.
  * 3. Time limits come from the signal alone (and from the fetch implementation: 300 s without headers, or without a byte).
- * 4. However the call ends, its connection is free or closed then, and nothing listens to the signal any more.
- * 5. No answer has more than `MAX_BODY_BYTES`, no stream more than `MAX_STREAM_BYTES` on the wire: `AnswerTooLarge`.
+ * 4. A stream whose answer is whole is waited for no longer than `last-words.ts` says.
+ * 5. However the call ends, its connection is free or closed then, and nothing listens to the signal any more.
+ * 6. No answer has more than `MAX_BODY_BYTES`, no stream more than `MAX_STREAM_BYTES` on the wire: `AnswerTooLarge`.
  */
+import type { Clock } from '@troupe/core'
+import { LastWords } from './last-words.ts'
 import {
   abortError,
   type CompleteOptions,
@@ -29,6 +32,7 @@ export interface Provider {
   readonly apiKey: string | undefined
   /** Instead of the global one: to record and to replay. */
   readonly fetch: typeof fetch | undefined
+  readonly clock: Clock
   readonly requestIdHeader: string
   readonly codeOf: CodeOf
 }
@@ -43,6 +47,8 @@ export interface Reading {
 export interface StreamReading {
   /** True for the last event: nothing is read after it. */
   take(event: SseEvent): boolean
+  /** Whether only what is told about the answer may still come. */
+  isWhole(): boolean
   /** Undefined when the stream has ended before the answer had. */
   end(): ModelAnswer | undefined
 }
@@ -98,7 +104,7 @@ export async function callProvider(
     }
     const streams = onText !== undefined && response.status === 200 && !isJson(response)
     if (streams) {
-      const read = await readStream(response, fields, reading, onText, clean, toError)
+      const read = await readStream(response, fields, reading.stream, provider.clock, onText, clean, toError)
       whole = read.whole
       return read.answer
     }
@@ -131,13 +137,14 @@ async function readBody(response: Response, fields: ModelErrorFields, toError: T
 async function readStream(
   response: Response,
   fields: ModelErrorFields,
-  reading: Reading,
+  streamOf: Reading['stream'],
+  clock: Clock,
   onText: (delta: string) => void,
   clean: (text: string) => string,
   toError: ToError,
 ): Promise<{ readonly answer: ModelAnswer; readonly whole: boolean }> {
   let streamedChars = 0
-  const stream = reading.stream(fields, (delta) => {
+  const stream = streamOf(fields, (delta) => {
     streamedChars += delta.length
     onText(delta)
   })
@@ -146,9 +153,13 @@ async function readStream(
   let whole = false
   const broken = (error: unknown) => toError(error, streamedChars)
   const chunks = chunksOf(response, MAX_STREAM_BYTES, fields, broken)
+  let lastWords: LastWords | undefined
   try {
     for (let done = false; !done; ) {
-      const { value: chunk } = await chunks.next()
+      if (stream.isWhole()) lastWords ??= new LastWords(clock)
+      const next = await (lastWords?.of(chunks.next()) ?? chunks.next())
+      if (next === undefined) break
+      const chunk = next.value
       whole = chunk === undefined
       done = whole
       for (const event of chunk === undefined ? [] : events.read(chunk)) {
@@ -164,6 +175,8 @@ async function readStream(
     // Whoever has said something has worked: a refusal then is none.
     const code = streamedChars > 0 && error.applied === 'no' ? 'ServerFailed' : error.code
     throw new ModelError(code, clean(error.message), { ...error.fields, streamedChars }, error.cause)
+  } finally {
+    lastWords?.stop()
   }
   const answer = stream.end()
   if (answer !== undefined) return { answer, whole }
