@@ -4,7 +4,8 @@
  * 1. The texts of the events joined are the text of the answer. Small pieces go together: after one event the next with text goes
  *    `PAUSE_MS` later, so a call has at most 20 of them in a second.
  * 2. Events are numbered from 0 and never change: whoever asks again gets the same ones, and drops what it has.
- * 3. An event that could not be published goes before those that follow it.
+ * 3. No event ends within a character, which UTF-8 could not carry: its first half waits for the other one.
+ * 4. An event that could not be published goes before those that follow it.
  */
 import type { Clock, Timer } from '@troupe/core'
 import { endEvents, type Lm15Event, startEvent, textEvent } from './lm15.ts'
@@ -48,7 +49,7 @@ export class TextStream {
   end(answer: ModelAnswer | undefined): readonly Lm15Event[] {
     this.stop()
     this.#waiting += answer?.text.slice(this.#heardChars) ?? ''
-    this.#take()
+    this.#take(this.#waiting.length)
     if (answer !== undefined) this.#events.push(...endEvents(answer))
     this.#send()
     return this.#events
@@ -60,17 +61,23 @@ export class TextStream {
 
   #flush(): void {
     this.#pause = undefined
-    if (this.#waiting === '') return
-    this.#take()
+    const { length } = this.#waiting
+    const whole = isCut(this.#waiting, length) ? length - 1 : length
+    if (whole === 0) return
+    this.#take(whole)
     this.#send()
     this.#pause = this.#clock.after(PAUSE_MS, () => this.#flush())
   }
 
-  #take(): void {
-    for (let from = 0; from < this.#waiting.length; from += EVENT_CHARS) {
-      this.#events.push(textEvent(this.#waiting.slice(from, from + EVENT_CHARS)))
+  /** The first characters of what waits. */
+  #take(chars: number): void {
+    for (let from = 0; from < chars; ) {
+      const most = Math.min(from + EVENT_CHARS, chars)
+      const to = most < chars && isCut(this.#waiting, most) ? most - 1 : most
+      this.#events.push(textEvent(this.#waiting.slice(from, to)))
+      from = to
     }
-    this.#waiting = ''
+    this.#waiting = this.#waiting.slice(chars)
   }
 
   #send(): void {
@@ -79,4 +86,10 @@ export class TextStream {
       if (event === undefined || !this.#publish(event, this.#published)) return
     }
   }
+}
+
+/** Whether only half of a character stands before `at`. */
+function isCut(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at - 1)
+  return unit >= 0xd800 && unit <= 0xdbff
 }
