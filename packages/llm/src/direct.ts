@@ -2,7 +2,7 @@
  * A question in words, answered in words, as an effect: `direct(model, { name })`.
  *
  * 1. An answer that was cut off or withheld is `ResultRefused`: half a text does not pass for one.
- * 2. The call is in the effect's record, as those of `predict` are.
+ * 2. The call is in the effect's record, as those of `predict` are (tries/1, tries/2).
  * 3. Once `onText` has heard something, no retry or fallback around the effect begins again.
  */
 import { type Effect, type EffectContext, effect } from '@troupe/core'
@@ -24,9 +24,7 @@ export interface DirectOptions {
 export function direct(model: Model, options: DirectOptions): Effect<string, string> {
   const { name, instructions, temperature, maxTokens, onText } = options
   return effect(name, 'idempotent', async (question: string, context) => {
-    const tries = new Tries(model, context, (made) =>
-      context.evidence({ [`${name}@${model.name}`]: { provider: model.provider, tries: made } }),
-    )
+    const tries = new Tries(model, context, name)
     const system: ChatMessage[] = instructions === undefined ? [] : [{ role: 'system', content: instructions }]
     const request = {
       messages: [...system, { role: 'user' as const, content: question }],

@@ -1,4 +1,4 @@
-import { createSystem, defineActor, protocol } from '@troupe/core'
+import { createSystem, defineActor, effect, protocol } from '@troupe/core'
 import { decodeRecord } from '@troupe/core/replay'
 import { protect } from '@troupe/resilience'
 import { signature } from '@troupe/signatures'
@@ -132,6 +132,28 @@ test('predict/3: every call is in the record of the effect', async () => {
         ],
       },
     },
+  ])
+})
+
+test('tries/2: all uses within one effect are in its record, at once or one after the other', async () => {
+  const model = scripted(...Array.from({ length: 28 }, () => good))
+  await using system = await createSystem({ actors: [idle] })
+  const asked = (name: string) => predict(triage, { model, onPartial: () => name }).effect
+  const many = effect('many', 'idempotent', async (times: number, context) => {
+    await Promise.all([asked('a'), asked('b')].map((one) => one.run({ docstring: 'x' }, context)))
+    for (let n = 2; n < times; n++) await asked('c').run({ docstring: 'x' }, context)
+    return times
+  })
+  await system.run(many, 3)
+  await system.run(many, 25)
+  const evidence: unknown[] = []
+  for await (const { bytes } of system.connection.journal.read(system.runtime.subjects.journals())) {
+    evidence.push(...decodeRecord(bytes).steps.flatMap(({ effect: made }) => made?.evidence ?? []))
+  }
+  const use = { provider: model.provider, signature: triage.hash, tries: [{ usage }] }
+  expect(evidence).toMatchObject([
+    { 'predict.Triage@script': { ...use, earlier: [use, use] } },
+    { 'predict.Triage@script': { ...use, earlier: Array.from({ length: 20 }, () => use), dropped: 4 } },
   ])
 })
 

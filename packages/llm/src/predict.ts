@@ -6,7 +6,7 @@
  * 2. A server that refuses the request as wrong is asked in another way: JSON Schema, a forced tool, JSON mode, plain text. What it
  *    took is where the next call of this effect begins.
  * 3. Every call of the model is in the effect's record under the names of both, with its tokens, times and the first faults of its
- *    answer. A run that is repeated, by a retry around it for example, shows its last time.
+ *    answer, also of runs before it within the same effect, by a retry around it for example (tries/2).
  * 4. After an abort the model is not asked again.
  * 5. `onPartial` hears what there is of an answer that nobody has checked yet, and from then on no retry or fallback around the effect
  *    begins again. A repair begins a new partial value.
@@ -56,9 +56,7 @@ export function predict<I extends object, O extends object>(
   let taken = 0
   return effect(name, 'idempotent', async (given: I, context) => {
     const inputs = checked(input, given, `the input of ${name}`)
-    const tries = new Tries(model, context, (made) =>
-      context.evidence({ [`${name}@${model.name}`]: { provider: model.provider, signature: spec.hash, tries: made } }),
-    )
+    const tries = new Tries(model, context, name, { signature: spec.hash })
     const messages = promptOf(spec, inputs, schema)
     let repairs = 0
     for (let strictness = taken; ; ) {

@@ -2,7 +2,9 @@
  * The calls of a model that one effect makes, as the effect's record has them.
  *
  * 1. Every call is there, how ever it ended, with its own tokens and its own times of the effect's clock; unknown is not zero.
- * 2. After an abort the model is not asked.
+ * 2. The newest use of a model is on top, by when its first call ended; those before it under the same names are under `earlier`,
+ *    oldest first, at most `EARLIER`: then `dropped` says how many have gone. Most effects use a model once, and have no `earlier`.
+ * 3. After an abort the model is not asked.
  */
 import type { EffectContext } from '@troupe/core'
 import { abortError, type Model, type ModelAnswer, ModelError, type ModelRequest, type Usage } from './model.ts'
@@ -20,16 +22,33 @@ export interface Try {
   readonly error?: string
 }
 
+/** A record shares one journal entry with the whole step. */
+const EARLIER = 20
+
+interface Kept {
+  readonly uses: Tries[]
+  dropped: number
+}
+
+/**
+ * Of each run, by what it tells its record to, which all contexts made from that of the run have in common. A use may come from an
+ * effect that was declared for it alone, so no effect could keep them; they go with their run.
+ */
+const runs = new WeakMap<EffectContext['evidence'], Map<string, Kept>>()
+
 export class Tries {
   readonly #model: Model
   readonly #context: EffectContext
-  readonly #tell: (tries: readonly Try[]) => void
+  readonly #key: string
+  readonly #about: object
   readonly #tries: Try[] = []
 
-  constructor(model: Model, context: EffectContext, tell: (tries: readonly Try[]) => void) {
+  /** @param about what else its record says */
+  constructor(model: Model, context: EffectContext, effect: string, about: object = {}) {
     this.#model = model
     this.#context = context
-    this.#tell = tell
+    this.#key = `${effect}@${model.name}`
+    this.#about = about
   }
 
   get count(): number {
@@ -70,6 +89,31 @@ export class Tries {
 
   #add(tried: Try): void {
     this.#tries.push(tried)
-    this.#tell([...this.#tries])
+    const { evidence } = this.#context
+    const kept = this.#kept()
+    const { dropped } = kept
+    const earlier = kept.uses.map((use) => use.#record())
+    const last = earlier.pop()
+    evidence({ [this.#key]: { ...last, ...(earlier.length > 0 && { earlier }), ...(dropped > 0 && { dropped }) } })
+  }
+
+  /** With this use among them, if it has just begun. */
+  #kept(): Kept {
+    const { evidence } = this.#context
+    const run = runs.get(evidence) ?? new Map<string, Kept>()
+    runs.set(evidence, run)
+    const kept = run.get(this.#key) ?? { uses: [], dropped: 0 }
+    run.set(this.#key, kept)
+    if (this.#tries.length > 1) return kept
+    kept.uses.push(this)
+    if (kept.uses.length > EARLIER + 1) {
+      kept.uses.shift()
+      kept.dropped += 1
+    }
+    return kept
+  }
+
+  #record(): object {
+    return { provider: this.#model.provider, ...this.#about, tries: [...this.#tries] }
   }
 }

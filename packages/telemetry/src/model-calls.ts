@@ -39,8 +39,9 @@ export function modelCallsIn(evidence: unknown): ModelCalls {
   const routes = routesIn(evidence)
   const calls = [...fromPython, ...priced(tried, routes).flat()]
   const lost = Math.max(0, sumOf(routes, ({ calls }) => calls) - sumOf(tried, ({ length }) => length))
-  const repeated = predicted.length > 0 ? repeatsIn(evidence) : 0
-  return { calls, unseen: dropped + lost + repeated }
+  const gone = sumOf(recordsIn(evidence), ([key, record]) => predictionOf(key, record)?.dropped ?? 0)
+  const repeated = predicted.length > 0 ? Math.max(0, leftIn(evidence) - predicted.length - gone) : 0
+  return { calls, unseen: dropped + lost + gone + repeated }
 }
 
 // ── Python ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -58,23 +59,38 @@ function pythonCall({ name, data, failed }: Span): AskedModel {
 
 // ── predict and direct ────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** One use of a model. */
 export interface Prediction {
   /** `<effect>@<model>` */
   readonly key: string
+  /** Of all uses under this key, those that the record has lost among them: the newest is the last. */
+  readonly use: number
   readonly model: string
   readonly provider: string
   readonly tries: readonly unknown[]
 }
 
-/** `{"<effect>@<model>": {provider, tries: [{format, usage?, costUsd?, faults?, error?, startMs?, endMs?}]}}` */
+/** `{"<effect>@<model>": {provider, tries: [{format, usage?, costUsd?, faults?, error?, startMs?, endMs?}], earlier?, dropped?}}` */
 export function predictionsIn(evidence: unknown): Prediction[] {
   return recordsIn(evidence).flatMap(([key, record]) => {
-    const at = key.lastIndexOf('@')
-    const [tries, provider] = [field(record, 'tries'), textIn(record, 'provider')]
-    // What `protect` says of its tries names no provider.
-    if (at < 1 || !Array.isArray(tries) || provider === undefined) return []
-    return [{ key, model: key.slice(at + 1), provider, tries }]
+    const { uses = [], dropped = 0 } = predictionOf(key, record) ?? {}
+    const model = key.slice(key.lastIndexOf('@') + 1)
+    return uses.flatMap((one, n): Prediction[] => {
+      const [tries, provider] = [field(one, 'tries'), textIn(one, 'provider')]
+      return Array.isArray(tries) && provider !== undefined ? [{ key, use: dropped + n, model, provider, tries }] : []
+    })
   })
+}
+
+/** The uses of a model, oldest first. What `protect` says of its tries names no provider. */
+function predictionOf(
+  key: string,
+  record: unknown,
+): { readonly uses: unknown[]; readonly dropped: number } | undefined {
+  const isOne = key.lastIndexOf('@') > 0 && Array.isArray(field(record, 'tries'))
+  if (!isOne || textIn(record, 'provider') === undefined) return undefined
+  const earlier = field(record, 'earlier')
+  return { uses: [...(Array.isArray(earlier) ? earlier : []), record], dropped: numberIn(record, 'dropped') ?? 0 }
 }
 
 function tryCall(one: unknown, model: string, provider: string): AskedModel {
@@ -118,14 +134,14 @@ function priced(tried: readonly AskedModel[][], routes: readonly AskedRoute[]): 
 /** Tries of a `protect` that never left, so that they can hide no call. */
 const NEVER_LEFT = new Set(['BreakerOpen', 'LimitReached', 'Busy', 'CostRefused'])
 
-/** All tries but the last one of each `protect`, in all its uses: a `predict` in it tells only of the last. */
-function repeatsIn(evidence: unknown): number {
+/** Tries of each `protect`, in all its uses, that may have reached a model: as many uses may a `predict` in it tell of. */
+function leftIn(evidence: unknown): number {
   return sumOf(recordsIn(evidence), ([, record]) => {
     const [tries, before] = [field(record, 'tries'), field(record, 'earlier')]
     if (!Array.isArray(tries) || textIn(record, 'provider') !== undefined) return 0
     const uses = Array.isArray(before) ? before.map((use) => field(use, 'tries')) : []
-    const others = [...uses, tries.slice(0, -1)].flatMap((some): unknown[] => (Array.isArray(some) ? some : []))
-    const left = others.filter((one) => !NEVER_LEFT.has(textIn(one, 'ended') ?? '')).length
+    const all = [...uses, tries].flatMap((some): unknown[] => (Array.isArray(some) ? some : []))
+    const left = all.filter((one) => !NEVER_LEFT.has(textIn(one, 'ended') ?? '')).length
     return left + (numberIn(record, 'dropped') ?? 0)
   })
 }

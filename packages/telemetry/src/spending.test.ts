@@ -56,6 +56,22 @@ test('calls of predict and direct are their tries, each with its own tokens and 
   expect(names(models)).toEqual({ 'acme/large': 2, 'local/tiny': 1 })
 })
 
+test('model-calls/1: all uses of a model by one effect are told, and those that the record has lost', () => {
+  const use = (promptTokens: number) => ({ provider: 'acme', tries: [{ usage: usage(promptTokens, 1), costUsd: 0.5 }] })
+  const often = {
+    'predict.X@large': { ...use(4), earlier: [use(1), { provider: 'acme', tries: [{ error: 'Timeout' }] }] },
+  }
+  const { total, models } = spent(often)
+  expect(figures(total)).toEqual([3, 1, 5, 2, 1, 1, 0])
+  expect(models).toMatchObject([{ name: 'acme/large', calls: 3, costUsd: 1 }])
+  expect(spent({ 'predict.X@large': { ...often['predict.X@large'], dropped: 4 } }).total.unseen).toBe(4)
+  // A protect around it has seen each of them once.
+  const tries = [{ ended: 'Timeout' }, { ended: 'Timeout' }, { ended: 'ok' }]
+  expect(spent({ ...often, 'predict.X.protected': { tries } }).total).toMatchObject({ calls: 3, unseen: 0 })
+  const more = { 'predict.X.protected': { tries, earlier: [{ tries }] } }
+  expect(spent({ ...often, ...more }).total).toMatchObject({ calls: 3, unseen: 3 })
+})
+
 test('a routed around a predict adds its price and no call; calls that the record has lost are said', () => {
   const asked = (...routes: object[]) => ({ 'routed.X': { selection: {}, asked: routes } })
   const two = predict('large', [{ error: 'Timeout' }, { usage: usage(10, 2) }])

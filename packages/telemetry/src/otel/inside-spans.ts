@@ -83,8 +83,11 @@ function said({ kind, name, detail = '', data, hidden }: Draft): Pick<LogSpan, '
 }
 
 function trySpans(effect: EndedEffect, evidence: unknown): LogSpan[] {
-  return predictionsIn(evidence).flatMap(({ key, model, provider, tries }) =>
-    tries.map((one, n) => trySpan(effect, one, `${effect.tryId}/${key}:${n + 1}`, model, provider, n + 1)),
+  return predictionsIn(evidence).flatMap(({ key, use, model, provider, tries }) =>
+    tries.map((one, n) => {
+      const id = use === 0 ? key : `${key}#${use}`
+      return trySpan(effect, one, `${effect.tryId}/${id}:${n + 1}`, model, provider, n + 1)
+    }),
   )
 }
 

@@ -29,6 +29,7 @@ const compute = effect('compute', 'idempotent', async ({ n }: { n: number }, { e
     ],
     'predict.Label@m2': {
       provider: 'acme',
+      earlier: [{ provider: 'acme', tries: [{ error: 'Busy', startMs: 0, endMs: 0 }] }],
       tries: [
         { format: 'json_schema', error: 'TypeError: secret text', startMs: 0, endMs: 1 },
         { format: 'text', usage: { promptTokens: 3, completionTokens: 4 }, faults: ['it is no JSON'] },
@@ -243,7 +244,10 @@ test('inside an effect: Python calls, model calls and tries, with the attributes
       attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.usage.input_tokens': 7 },
     },
   ])
-  expect(children(effectSpan.spanId).filter(({ name }) => name === 'chat m2')).toMatchObject([
+  const chats = children(effectSpan.spanId).filter(({ name }) => name === 'chat m2')
+  expect(new Set(chats.map(({ spanId }) => spanId)).size).toBe(3)
+  expect(chats).toMatchObject([
+    { error: 'Busy', attributes: { 'troupe.predict.try': 1 } },
     { error: 'TypeError', startMs: effectSpan.startMs, endMs: effectSpan.startMs + 1 },
     {
       error: 'MalformedAnswer',
