@@ -203,6 +203,29 @@ describe('recording', () => {
     expect(exchange?.response.chunks?.join('')).toBe(text.replace(KEY, '***'))
   })
 
+  const odd = 'sk-"a\\b/c<d'
+  test.each([
+    ['authorization', `Bearer ${odd}`],
+    ['x-api-key', odd],
+    ['api-key', odd],
+    ['x-goog-api-key', odd],
+  ])('cassette/1: a key in %s is taken out in every form of JSON', async (name, value) => {
+    const twice = JSON.stringify({ input: odd })
+    const escaped = JSON.stringify({ twice, odd }).replaceAll('<', '\\u003C').replaceAll('/', '\\/')
+    for (const type of ['application/json', 'text/event-stream', 'text/plain']) {
+      const text = type === 'application/json' ? escaped : `data: ${odd} ${twice} ${escaped}\n\n`
+      const tape = recorder(async () => new Response(text, { headers: { 'content-type': type } }))
+      const body = JSON.stringify({ [odd]: [odd, twice], n: 1 })
+      await (await tape.fetch('https://h/v1', { method: 'POST', headers: { [name]: value }, body })).text()
+      const [exchange] = tape.cassette().exchanges
+      expect(exchange?.request.body).toEqual({ '***': ['***', '{"input":"***"}'], n: 1 })
+      const { body: whole, chunks } = exchange?.response ?? {}
+      const hidden = '{"twice":"{\\"input\\":\\"***\\"}","odd":"***"}'
+      if (type === 'application/json') expect(whole).toEqual(JSON.parse(hidden))
+      else expect(chunks?.join('') ?? whole).toBe(`data: *** {"input":"***"} ${hidden}\n\n`)
+    }
+  })
+
   test('cassette/2: the same request gets its answers in order, and then the last one again', async () => {
     const exchange = (text: string) => ({
       request: { path: '/v1/chat/completions', body: { messages: [...hello.messages], max_tokens: 64, model: 'm' } },

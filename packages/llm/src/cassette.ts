@@ -1,9 +1,9 @@
 /**
  * Exchanges with a provider as a file that people can read and check, and their replay through the `fetch` of a client.
  *
- * 1. No header of a request is ever written; of an answer only `KEPT_HEADERS`. A value that the request sent as its key is taken
- *    out of everything that is written; only one that a model spells out over several events of a stream is not found. Of the URL only
- *    the path is kept.
+ * 1. No header of a request is ever written; of an answer only `KEPT_HEADERS`. A value that the request sent as a key is taken out of
+ *    everything that is written, however JSON escapes it; only one that a model spells out over several events of a stream is not
+ *    found. Of the URL only the path is kept.
  * 2. A request is found by its path and its body, in which the order of keys does not count. The same request gets the answers
  *    recorded for it in their order, and then the last one again.
  * 3. A request that was not recorded is a `ModelError` that says so; nothing reaches the network.
@@ -68,9 +68,10 @@ export function recorder(through: typeof fetch = fetch): Recorder {
     cassette: () => ({ v: VERSION, exchanges: exchanges.map((written) => written()) }),
     fetch: async (input, init) => {
       const request = new Request(input, init)
-      const secrets = ['authorization', 'x-api-key'].flatMap((name) => keyIn(request.headers.get(name)))
-      const clean = (text: string) => secrets.reduce((cleaned, secret) => cleaned.replaceAll(secret, '***'), text)
-      const asked = { path: new URL(request.url).pathname, body: parseJson(clean(String(init?.body ?? ''))) }
+      const secrets = [...request.headers].flatMap(([name, value]) => keyIn(name, value)).map(formsOf)
+      const clean = (text: string) => secrets.reduce((cleaned, forms) => cleaned.replaceAll(forms, '***'), text)
+      const body = cleanJson(parseJson(String(init?.body ?? '')), clean)
+      const asked = { path: new URL(request.url).pathname, body }
       const response = await through(input, init)
       const { status, statusText } = response
       const headers = Object.fromEntries(
@@ -83,8 +84,10 @@ export function recorder(through: typeof fetch = fetch): Recorder {
         const whole = chunks.join('')
         const text = clean(whole)
         // A key may be cut between two pieces.
-        const body = isStream ? { chunks: text === whole ? chunks : [text] } : { body: parseJson(text) ?? text }
-        return { request: asked, response: { status, headers, ...body } }
+        const said = isStream
+          ? { chunks: text === whole ? chunks : [text] }
+          : { body: cleanJson(parseJson(whole), clean) ?? text }
+        return { request: asked, response: { status, headers, ...said } }
       })
       if (response.body === null) return response
       const copy = new TransformStream<Uint8Array, Uint8Array>({
@@ -148,9 +151,29 @@ function isKept(name: string): boolean {
   return KEPT_HEADERS.some((kept) => (typeof kept === 'string' ? kept === name : kept.test(name)))
 }
 
-function keyIn(header: string | null): string[] {
-  const key = header?.replace(/^Bearer /i, '')
-  return key === undefined || key === '' ? [] : [key]
+const KEY_HEADER = /auth|key|token|secret|cookie/
+
+/** Without the scheme before it. */
+function keyIn(name: string, value: string): string[] {
+  const key = value.replace(/^[A-Za-z]+ +/, '')
+  return KEY_HEADER.test(name) && key !== '' ? [key] : []
+}
+
+/** A key as it is, and as it is in JSON, and in JSON that is a string of JSON. */
+function formsOf(key: string): RegExp {
+  const forms = [...key].map((char) => {
+    const hex = char.charCodeAt(0).toString(16).padStart(4, '0')
+    const before = char === '\\' || char === '"' || char === '/' ? '\\\\*' : ''
+    return `(?:${before}\\u${hex}|\\\\+u(?:${hex}|${hex.toUpperCase()}))`
+  })
+  return new RegExp(forms.join(''), 'g')
+}
+
+function cleanJson(value: unknown, clean: (text: string) => string): unknown {
+  if (typeof value === 'string') return clean(value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => cleanJson(item, clean))
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [clean(name), cleanJson(part, clean)]))
 }
 
 function keyOf(path: string, body: unknown): string {
