@@ -215,3 +215,28 @@ test('a gate limits the calls of all who go through it, and leaves alone what fa
   })
   expect(model.times).toHaveLength(3)
 })
+
+test('a deadline of the service counts at once as a failure of the model, also when the model ignores it', async () => {
+  await using system = await createSystem({ actors: [gates] })
+  const { clock } = system.runtime
+  const account = modelGate('p/m/hangs', {}, { leastCalls: 3, restMs: 60_000 })
+  const asked = Promise.withResolvers<void>()
+  const hung = Promise.withResolvers<never>()
+  let calls = 0
+  const model: Model = {
+    ...{ name: 'm', provider: 'p' },
+    complete: () => {
+      if (++calls === 3) asked.resolve()
+      return hung.promise
+    },
+  }
+  const slow = limited(model, account.in(system.runtime), clock)
+  const controllers = Array.from({ length: 3 }, () => new AbortController())
+  const ended = Promise.allSettled(controllers.map(({ signal }) => slow.complete(request, { signal })))
+  await asked.promise
+  for (const controller of controllers) controller.abort(new ModelError('Timeout', 'no answer within the time'))
+  const state = () => system.get(gates, account.name).ask({ type: 'state' })
+  await expect.poll(async () => (await state()).breaker, { timeout: 10_000 }).toBe('open')
+  hung.reject(new ModelError('Timeout', 'no answer within the time'))
+  await ended
+})

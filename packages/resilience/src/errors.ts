@@ -8,7 +8,7 @@
  *
  * 1. `details.retryAfterMs`, where it is known, says when the same call can succeed.
  */
-import { Timeout, TroupeError } from '@troupe/core'
+import { TroupeError } from '@troupe/core'
 
 /** `details`: `limit`, `cost`, `cap`. */
 export class CostRefused extends TroupeError {
@@ -37,9 +37,10 @@ export function retryAfterOf(error: unknown): number | undefined {
   return typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined
 }
 
-/** Whether time has run out: that of a `timeout`, or of an `AbortSignal.timeout`. */
+/** Whether time has run out: that of a `timeout`, of an `AbortSignal.timeout`, or of whoever calls its error so. */
 export function tookTooLong(reason: unknown): boolean {
-  return reason instanceof Timeout || (reason instanceof DOMException && reason.name === 'TimeoutError')
+  if (reason instanceof TroupeError) return reason.code === 'Timeout'
+  return reason instanceof DOMException && reason.name === 'TimeoutError'
 }
 
 /** How records name an error. */
