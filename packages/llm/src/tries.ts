@@ -6,7 +6,7 @@
  *    oldest first, at most `EARLIER`: then `dropped` says how many have gone. Most effects use a model once, and have no `earlier`.
  * 3. After an abort the model is not asked.
  */
-import type { EffectContext } from '@troupe/core'
+import type { EffectContext, Shared } from '@troupe/core'
 import { abortError, type Model, type ModelAnswer, ModelError, type ModelRequest, type Usage } from './model.ts'
 
 export interface Try {
@@ -31,10 +31,20 @@ interface Kept {
 }
 
 /**
- * Of each run, by what it tells its record to, which all contexts made from that of the run have in common. A use may come from an
- * effect that was declared for it alone, so no effect could keep them; they go with their run.
+ * Of each run on one node, by what it tells its record to, which all contexts made from that of the run have in common. A use may come
+ * from an effect that was declared for it alone, so no effect could keep them; they go with their run.
  */
-const runs = new WeakMap<EffectContext['evidence'], Map<string, Kept>>()
+class Runs implements Shared {
+  readonly #runs = new WeakMap<EffectContext['evidence'], Map<string, Kept>>()
+
+  of(evidence: EffectContext['evidence']): Map<string, Kept> {
+    const run = this.#runs.get(evidence) ?? new Map<string, Kept>()
+    this.#runs.set(evidence, run)
+    return run
+  }
+
+  close(): void {}
+}
 
 export class Tries {
   readonly #model: Model
@@ -99,9 +109,9 @@ export class Tries {
 
   /** With this use among them, if it has just begun. */
   #kept(): Kept {
-    const { evidence } = this.#context
-    const run = runs.get(evidence) ?? new Map<string, Kept>()
-    runs.set(evidence, run)
+    const { evidence, runtime } = this.#context
+    // Without a system there is no record, and nobody to be told of the uses before.
+    const run = runtime?.shared(Runs, 'model calls').of(evidence) ?? new Map<string, Kept>()
     const kept = run.get(this.#key) ?? { uses: [], dropped: 0 }
     run.set(this.#key, kept)
     if (this.#tries.length > 1) return kept
