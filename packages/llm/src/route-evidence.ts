@@ -3,7 +3,8 @@
  * pure functions.
  *
  * 1. What is old counts less: each outcome takes `FADING` of all before it away.
- * 2. A refusal (for the rate, by a breaker, for money) says nothing about quality: the route rests for as long as it says.
+ * 2. A refusal (for the rate, by a breaker, for money) says nothing about quality: the route rests for as long as it says, a day at most.
+ * 3. A rest ends with its time alone: a later refusal can only make it longer, and an answer of a call from before it says nothing.
  */
 import { seededEntropy } from '@troupe/core'
 
@@ -13,6 +14,8 @@ const FADING = 0.985
 const NEWEST = 0.1
 /** What a refusal without a time is worth. */
 const REST_MS = 5_000
+/** A provider that asks for more is asked again all the same: it may have confused its units. */
+export const LONGEST_REST_MS = 86_400_000
 
 export interface RouteEvidence {
   /** Weights of right and wrong outcomes; their sum is the weight of all evidence. */
@@ -36,8 +39,7 @@ export const noEvidence: RouteEvidence = { right: 0, wrong: 0, outcomes: 0, logM
 
 export function observe(before: RouteEvidence, outcome: RouteOutcome, nowMs: number): RouteEvidence {
   if (outcome.kind === 'refused') {
-    const untilMs = nowMs + (outcome.retryAfterMs ?? REST_MS)
-    return { ...before, outcomes: before.outcomes + 1, rests: { untilMs, why: outcome.code } }
+    return { ...before, outcomes: before.outcomes + 1, rests: longer(resting(before, nowMs), outcome, nowMs) }
   }
   const quality = outcome.kind === 'answered' ? Math.min(1, Math.max(0, outcome.quality)) : 0
   return {
@@ -46,8 +48,23 @@ export function observe(before: RouteEvidence, outcome: RouteOutcome, nowMs: num
     outcomes: before.outcomes + 1,
     logMs: logOf(before.logMs, Math.log(Math.max(1, outcome.ms))),
     costUsd: outcome.costUsd === undefined ? before.costUsd : averaged(before.costUsd, outcome.costUsd),
-    rests: null,
+    rests: resting(before, nowMs),
   }
+}
+
+type Rest = RouteEvidence['rests']
+
+export function resting({ rests }: RouteEvidence, nowMs: number): Rest {
+  return rests !== null && rests.untilMs > nowMs ? rests : null
+}
+
+function longer(
+  before: Rest,
+  { code, retryAfterMs = REST_MS }: Extract<RouteOutcome, { kind: 'refused' }>,
+  nowMs: number,
+): Rest {
+  const untilMs = nowMs + Math.min(retryAfterMs, LONGEST_REST_MS)
+  return before !== null && before.untilMs >= untilMs ? before : { untilMs, why: code }
 }
 
 function averaged(before: number | null, value: number): number {

@@ -86,6 +86,22 @@ test('routed/2: a route that fails is followed by the next; one that refuses res
   })
 })
 
+test('a refusal of one input is no rest of the route, and no mark against it; a wrong key is', async () => {
+  await using system = await systemOf(routings)
+  for (const code of ['ContextTooLong', 'InvalidRequest', 'Unsupported', 'Unauthorized', 'UnknownModel'] as const) {
+    // After `Unsupported` the other formats are tried.
+    const more =
+      code === 'Unsupported' ? [new ModelError(code, 'no'), new ModelError(code, 'no'), new ModelError(code, 'no')] : []
+    const model = scriptedModel([new ModelError(code, 'no'), ...more, good])
+    const ask = routed(triage, { routes: [{ name: 'm', model }], routing: code })
+    await expect(system.run(ask, input)).rejects.toThrow()
+    expect(await system.run(ask, input)).toMatchObject({ module: 'email' })
+    const { routes } = await system.get(routings, code).ask({ type: 'evidence' })
+    const failed = code === 'Unauthorized' || code === 'UnknownModel' ? 1 : 0
+    expect([code, routes['m']?.outcomes]).toEqual([code, 1 + failed])
+  }
+})
+
 test('routed/2: nobody else is asked after a first streamed byte, or for an input that fits no schema', async () => {
   await using system = await systemOf(routings)
   const broken = effect('streams', 'idempotent', async (_: In, context): Promise<Out> => {

@@ -16,7 +16,7 @@ import { CallMeter } from './call-meter.ts'
 import { type Model, ModelError } from './model.ts'
 import { answerInWords, isPlain } from './plain-answer.ts'
 import { type PredictOptions, predict } from './predict.ts'
-import type { RouteOutcome } from './route-evidence.ts'
+import { LONGEST_REST_MS, type RouteOutcome } from './route-evidence.ts'
 import { Routing, type Told } from './routing-client.ts'
 import { explain, type Needs, POLICY, type Policy, type RouteFacts, type RouteKind, type Selection } from './select.ts'
 
@@ -82,7 +82,7 @@ export function routed<I extends object, O extends object>(
     clock: Clock,
   ): Promise<{
     readonly asked: Asked
-    readonly outcome: RouteOutcome
+    readonly outcome?: RouteOutcome | undefined
     readonly value?: O
     readonly error?: unknown
   }> => {
@@ -127,7 +127,7 @@ export function routed<I extends object, O extends object>(
       for (const route of order.flatMap((one) => routes.find(({ name }) => name === one) ?? [])) {
         const { asked: said, outcome, value, error } = await ask(route, input, watched, clock)
         asked.push(said)
-        outcomes.push({ route: route.name, outcome })
+        if (outcome !== undefined) outcomes.push({ route: route.name, outcome })
         record()
         if (value !== undefined) return value
         last = error
@@ -144,11 +144,24 @@ const BYTES_PER_TOKEN = 4
 /** What a prompt has besides its input. */
 const PROMPT_TOKENS = 300
 
-function outcomeOf(error: unknown, spent: { readonly ms: number; readonly costUsd?: number }): RouteOutcome {
+/** Codes of refusals that hold for every call: the route rests. */
+const RESTS = new Set(['RateLimited', 'Busy', 'BreakerOpen', 'BudgetExceeded', 'QuotaExhausted'])
+/** Codes of what one input came to: the route may be as good as ever for the others. */
+const OF_THE_INPUT = new Set([
+  ...['ContextTooLong', 'InvalidRequest', 'Unsupported', 'MessageTooLarge', 'NotSerializable', 'InvalidArguments'],
+])
+
+/** @returns undefined for what says nothing about the route */
+function outcomeOf(
+  error: unknown,
+  spent: { readonly ms: number; readonly costUsd?: number },
+): RouteOutcome | undefined {
   const code = codeOf(error)
-  if (!(error instanceof TroupeError) || error.applied !== 'no') return { kind: 'failed', code, ...spent }
+  if (OF_THE_INPUT.has(code)) return undefined
+  if (!(error instanceof TroupeError) || !RESTS.has(code)) return { kind: 'failed', code, ...spent }
   const { retryAfterMs } = error.details
-  return { kind: 'refused', code, ...(typeof retryAfterMs === 'number' && { retryAfterMs }) }
+  const asked = typeof retryAfterMs === 'number' && retryAfterMs >= 0
+  return { kind: 'refused', code, ...(asked && { retryAfterMs: Math.min(retryAfterMs, LONGEST_REST_MS) }) }
 }
 
 function codeOf(error: unknown): string {

@@ -7,7 +7,7 @@
 import { defineActor, protocol } from '@troupe/core'
 import { assign, setup } from 'xstate'
 import { z } from 'zod'
-import { noEvidence, observe, type RouteEvidence } from './route-evidence.ts'
+import { LONGEST_REST_MS, noEvidence, observe, type RouteEvidence } from './route-evidence.ts'
 import { select } from './select.ts'
 
 /** Decisions can be looked up for so long; what is known of the routes is part of the newest state. */
@@ -45,7 +45,11 @@ const policy = z.object({
 const outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answered'), quality: z.number(), ms: z.number(), costUsd: z.number().optional() }),
   z.object({ kind: z.literal('failed'), code: z.string(), ms: z.number(), costUsd: z.number().optional() }),
-  z.object({ kind: z.literal('refused'), code: z.string(), retryAfterMs: z.number().min(0).optional() }),
+  z.object({
+    kind: z.literal('refused'),
+    code: z.string(),
+    retryAfterMs: z.number().min(0).max(LONGEST_REST_MS).optional(),
+  }),
 ])
 const filter = z.enum([
   ...(['kind', 'tools', 'images', 'stream', 'context', 'tags', 'money', 'time', 'resting', 'not pinned'] as const),

@@ -1,6 +1,14 @@
 import { seededEntropy } from '@troupe/core'
 import { describe, expect, test } from 'vitest'
-import { drawnQuality, expectedMs, expectedQuality, noEvidence, observe, type RouteEvidence } from './route-evidence.ts'
+import {
+  drawnQuality,
+  expectedMs,
+  expectedQuality,
+  LONGEST_REST_MS,
+  noEvidence,
+  observe,
+  type RouteEvidence,
+} from './route-evidence.ts'
 import {
   explain,
   type Filter,
@@ -101,6 +109,16 @@ test('evidence fades, averages follow, and refusals say nothing about quality', 
   expect(expectedMs(worse)).toBeGreaterThan(6_000)
   const refused = observe(good, { kind: 'refused', code: 'RateLimited' }, 0)
   expect([refused.right, refused.wrong, refused.outcomes]).toEqual([good.right, good.wrong, 301])
+})
+
+test('route-evidence/3: a rest ends with its time alone, and lasts a day at most', () => {
+  const hour = observe(noEvidence, { kind: 'refused', code: 'RateLimited', retryAfterMs: 3_600_000 }, 0)
+  const rests = { untilMs: 3_600_000, why: 'RateLimited' }
+  expect(observe(hour, { kind: 'refused', code: 'Busy' }, 1_000).rests).toEqual(rests)
+  expect(observe(hour, { kind: 'answered', quality: 1, ms: 500 }, 1_000).rests).toEqual(rests)
+  expect(observe(hour, { kind: 'answered', quality: 1, ms: 500 }, 3_600_000).rests).toBeNull()
+  const ages = observe(noEvidence, { kind: 'refused', code: 'RateLimited', retryAfterMs: 1.7e12 }, 0)
+  expect(ages.rests?.untilMs).toBe(LONGEST_REST_MS)
 })
 
 test('draws follow what is known: their mean is the expected quality, and the same seed draws the same', () => {

@@ -9,7 +9,7 @@
  * 3. Without evidence the price and the order of declaration decide.
  */
 import type { Price } from './budget.ts'
-import { drawnQuality, expectedMs, expectedQuality, noEvidence, type RouteEvidence } from './route-evidence.ts'
+import { drawnQuality, expectedMs, expectedQuality, noEvidence, type RouteEvidence, resting } from './route-evidence.ts'
 
 /** How a route answers: JSON by a schema, one plain string, a program in a Python worker, a script of a test. */
 export type RouteKind = 'structured' | 'direct' | 'python' | 'mock'
@@ -156,8 +156,8 @@ function filterOf(
   if (tokens > contextTokens) return stopped('context', `about ${tokens} tokens do not fit into ${contextTokens}`)
   const missing = needs.tags?.find((tag) => !tags.includes(tag))
   if (missing !== undefined) return stopped('tags', `it is not '${missing}'`)
-  const { rests } = evidence
-  if (rests !== null && rests.untilMs > nowMs) {
+  const rests = resting(evidence, nowMs)
+  if (rests !== null) {
     const restsMs = rests.untilMs - nowMs
     return { ...stopped('resting', `it said ${rests.why}, for another ${restsMs} ms`), restsMs }
   }
