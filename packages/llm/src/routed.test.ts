@@ -13,7 +13,7 @@ import { streaming } from '@troupe/resilience'
 import { signature } from '@troupe/signatures'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { ModelError } from './model.ts'
+import { ModelError, type ModelRequest } from './model.ts'
 import { type Route, routed } from './routed.ts'
 import { routings } from './routing.ts'
 import { type Line, scriptedModel } from './scripted-model.ts'
@@ -132,15 +132,94 @@ test('a pin of an operator holds for all, before that of the caller, until it is
   expect(routes.map(({ asked }) => asked.length)).toEqual([1, 1])
 })
 
-test('routed/3: a routing that cannot be asked costs its evidence alone', async () => {
+test('routed/3: a routing that cannot be asked costs its evidence, and a second once in a while', async () => {
   await using system = await systemOf()
-  const ask = routed(triage, { routes: [route('only', [good])] })
-  expect(await system.run(ask, input)).toMatchObject({ module: 'email' })
+  const ask = routed(triage, { routes: [route('only', Array(9).fill(good))] })
+  const beganMs = performance.now()
+  for (let n = 0; n < 5; n++) expect(await system.run(ask, input)).toMatchObject({ module: 'email' })
+  expect(performance.now() - beganMs).toBeLessThan(3_000)
   const [record] = await records(system)
   expect(record).toMatchObject({
     'routed.Triage': { unasked: expect.any(String), asked: [{ route: 'only', ended: 'accepted' }] },
   })
-}, 20_000)
+})
+
+test('what a route has learned of its server stays, and a repair lowers its quality where a refused format does not', async () => {
+  await using system = await systemOf(routings)
+  const old = (bad: string) => {
+    let answers = 0
+    return (request: ModelRequest) => {
+      if (request.format?.kind === 'json-schema' || request.tools) {
+        throw new ModelError('InvalidRequest', 'no such format', { status: 400 })
+      }
+      answers += 1
+      return answers % 2 === 1 ? bad : good
+    }
+  }
+  const rightOf = async (bad: string) => {
+    const routing = `old ${bad}`
+    const model = scriptedModel(Array(20).fill(old(bad)))
+    const ask = routed(triage, { routes: [{ name: 'old', model }], routing })
+    for (let n = 0; n < 4; n++) await system.run(ask, input)
+    const { routes } = await system.get(routings, routing).ask({ type: 'evidence' })
+    return { calls: model.asked.length, ...routes['old'] }
+  }
+  expect(await rightOf(good)).toMatchObject({ calls: 2 + 4, outcomes: 4, wrong: 0 })
+  const repaired = await rightOf('no JSON')
+  expect(repaired).toMatchObject({ calls: 2 + 8, outcomes: 4 })
+  expect(repaired.right).toBeCloseTo(repaired.wrong ?? 0)
+})
+
+test('routed/6: what a function of the caller throws ends the effect, and no other route is asked', async () => {
+  await using system = await systemOf(routings)
+  const thrown = () => {
+    throw new RangeError('a bug')
+  }
+  for (const more of [{ accept: thrown }, { quality: thrown }, { needs: thrown }]) {
+    const routes = [route('a', [good]), route('b', [good])]
+    await expect(system.run(routed(triage, { routes, ...more }), input)).rejects.toThrow('a bug')
+    expect(routes.map(({ asked }) => asked.length)).toEqual(['needs' in more ? 0 : 1, 0])
+  }
+  const none = routed(triage, { routes: [route('a', [good])], quality: () => Number.NaN })
+  await expect(system.run(none, input)).rejects.toThrow(/quality of an answer is NaN/)
+  expect((await evidenceOf(system)).routes).toEqual({})
+  const high = routed(triage, { routes: [route('a', [good])], quality: () => 7 })
+  expect(await system.run(high, input)).toMatchObject({ module: 'email' })
+  await expect.poll(async () => (await evidenceOf(system)).routes['a']?.right).toBe(1)
+})
+
+test('routed/2: an answer that was heard and is not accepted is not followed by another', async () => {
+  await using system = await systemOf(routings)
+  const routes = [route('a', [{ stream: [good.slice(0, 20), good.slice(20)] }]), route('b', [good])]
+  const ask = routed(triage, { routes, accept: () => false, onPartial: () => {} })
+  await expect(system.run(ask, input)).rejects.toMatchObject({ code: 'ResultRefused' })
+  expect(routes.map(({ asked }) => asked.length)).toEqual([1, 0])
+})
+
+test('numbers without an end are no limits, and what is no number is refused by its name', async () => {
+  await using system = await systemOf(routings)
+  const endless = { ...route('a', [good]), contextTokens: Number.POSITIVE_INFINITY }
+  const needs = () => ({ withinMs: Number.POSITIVE_INFINITY, maxUsd: Number.POSITIVE_INFINITY })
+  await system.run(routed(triage, { routes: [endless], needs }), input)
+  await expect.poll(async () => (await evidenceOf(system)).routes['a']?.outcomes).toBe(1)
+  const wrong = routed(triage, { routes: [route('a', [])], needs: () => ({ maxUsd: Number.NaN }) })
+  await expect(system.run(wrong, input)).rejects.toMatchObject({ code: 'InvalidEvent' })
+  expect(() => routed(triage, { routes: [{ ...route('a', []), contextTokens: Number.NaN }] })).toThrow(/route 'a'/)
+  expect(() => routed(triage, { routes: [route('a', [])], policy: { costWeight: Number.NaN } })).toThrow(/its policy/)
+})
+
+test('an operator who pins what is no route stops nobody, and the choice says so', async () => {
+  await using system = await systemOf(routings)
+  const routes = [route('a', [good, good]), route('b', [good, good])]
+  await system.get(routings, triage.hash).ask({ type: 'pin', route: 'typo' })
+  await system.run(routed(triage, { routes }), input)
+  await system.run(routed(triage, { routes, pin: 'b' }), input)
+  expect(routes.map(({ asked }) => asked.length)).toEqual([1, 1])
+  expect(await records(system)).toMatchObject([
+    { 'routed.Triage': { selection: { pinned: null, unknownPin: 'typo' } } },
+    { 'routed.Triage': { selection: { pinned: 'b', unknownPin: 'typo' } } },
+  ])
+})
 
 test('routed/4: one plain string is asked for in words', async () => {
   await using system = await systemOf(routings)
@@ -151,6 +230,21 @@ test('routed/4: one plain string is asked for in words', async () => {
   })
   expect(model.asked[0]?.format).toBeUndefined()
   expect(model.asked[0]?.messages[0]?.content).toContain('Answer with summary, one line, as plain text')
+})
+
+test('one plain string is heard as it grows, its input is checked, and it is never repaired', async () => {
+  await using system = await systemOf(routings)
+  const summary = signature('text: str -> summary: str')
+  const model = scriptedModel([{ stream: ['It is', ' short.'] }])
+  const heard: unknown[] = []
+  const onPartial = (value: object) => heard.push({ ...value })
+  const ask = routed(summary, { routes: [{ name: 'm', model }], onPartial })
+  expect(await system.run(ask, { text: 'long' })).toEqual({ summary: 'It is short.' })
+  expect(heard.length).toBeGreaterThan(1)
+  expect(heard.at(-1)).toEqual({ summary: 'It is short.' })
+  const wrong: { text: string } = JSON.parse('{"text": 7}')
+  await expect(system.run(ask, wrong)).rejects.toMatchObject({ code: 'InvalidEvent' })
+  expect(() => routed(summary, { routes: [{ name: 'm', model }], maxRepairs: 1 })).toThrow(/maxRepairs/)
 })
 
 test('routing/1: choices are in the log with their evidence, and the log replays to the same', async () => {
@@ -174,4 +268,6 @@ test('routes without names of their own are refused when they are declared', () 
   expect(() => routed(triage, { routes: [] })).toThrow(/has no routes/)
   expect(() => routed(triage, { routes: [route('a', []), route('a', [])] })).toThrow(/same name/)
   expect(() => routed(triage, { routes: [route('a', [])], pin: 'b' })).toThrow(/'b' is pinned/)
+  expect(() => routed(triage, { routes: [route('__proto__', [])] })).toThrow(/cannot have the name '__proto__'/)
+  expect(() => routed(triage, { routes: [route('', [])] })).toThrow(/route ''/)
 })

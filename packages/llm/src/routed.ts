@@ -1,22 +1,34 @@
 /**
  * A signature answered by whichever route is best for it: `routed(signature, { routes })`, an effect.
  *
- * 1. `routing/<signature>` chooses, from what all nodes have told it; what came of a choice is told to it before the effect ends.
+ * 1. `routing/<signature>` chooses, from what all nodes have told it. What came of a choice is told to it; nobody waits for that.
  * 2. The next route is asked when one fails, or when its answer is not accepted; not after a first streamed byte, after the caller's
  *    abort, or for an input that no route could take.
  * 3. A routing that cannot be asked costs nothing but its evidence: the routes are asked as without any.
  * 4. A model is asked for JSON by the signature's schema, or in words where the signature has one plain string to answer.
  * 5. The selection and what each route came to are in the effect's record.
+ * 6. What `needs`, `accept` and `quality` throw ends the effect, and is no failure of a route.
  */
-import { type Clock, type Effect, effect, InvalidEvent, LogicRefused, realClock, TroupeError } from '@troupe/core'
+import {
+  type Clock,
+  type Effect,
+  type EffectContext,
+  effect,
+  InvalidEvent,
+  LogicRefused,
+  realClock,
+  TroupeError,
+} from '@troupe/core'
 import { watchedForStreams } from '@troupe/resilience'
 import type { Signature } from '@troupe/signatures'
+import { z } from 'zod'
 import { DEFAULT_MAX_TOKENS } from './budget.ts'
-import { CallMeter } from './call-meter.ts'
+import { CallMeter, MeteredModel } from './call-meter.ts'
 import { type Model, ModelError } from './model.ts'
 import { answerInWords, isPlain } from './plain-answer.ts'
 import { type PredictOptions, predict } from './predict.ts'
 import { LONGEST_REST_MS, type RouteOutcome } from './route-evidence.ts'
+import { needsSays, policySays, routeSays } from './routing.ts'
 import { Routing, type Told } from './routing-client.ts'
 import { explain, type Needs, POLICY, type Policy, type RouteFacts, type RouteKind, type Selection } from './select.ts'
 
@@ -36,7 +48,7 @@ export interface RoutedOptions<I, O> extends Omit<PredictOptions<O>, 'model'> {
   readonly needs?: (input: I) => Partial<Needs>
   /** Whether an answer that fits is good enough. */
   readonly accept?: (output: O, input: I) => boolean
-  /** From 0 to 1, how good an answer is. @defaultValue 1 when it was right at once, less for each repair */
+  /** How good an answer is; above 1 is 1, below 0 is 0. @defaultValue 1 when it was right at once, less for each repair */
   readonly quality?: (output: O, input: I) => number
   /** Of the actor that chooses. @defaultValue the hash of the signature */
   readonly routing?: string
@@ -51,70 +63,91 @@ interface Asked {
   readonly costUsd?: number
 }
 
+/** And what follows from it: the answer, the next route, or the end of the search. */
+type Came<O> = { readonly asked: Asked; readonly outcome?: RouteOutcome | undefined } & (
+  | { readonly kind: 'answer'; readonly value: O }
+  | { readonly kind: 'next' | 'end'; readonly error: unknown }
+)
+
+type Run<I, O> = (input: I, context: EffectContext, meter: CallMeter) => Promise<O>
+
 export function routed<I extends object, O extends object>(
   signature: Signature<I, O>,
   options: RoutedOptions<I, O>,
 ): Effect<I, O> {
-  const { routes, policy: given, pin, needs: needsOf, accept, quality, routing, ...asking } = options
+  const { routes, policy: given, pin, needs, accept, quality, routing, ...asking } = options
   const name = `routed.${signature.spec.name}`
-  const policy: Policy = { ...POLICY, ...given }
-  checkNames(name, routes, pin)
   const usual = isPlain(signature.spec) === undefined ? 'structured' : 'direct'
-  const owner = new Routing({
-    name: routing ?? signature.hash,
-    routes: routes.map((route) => factsOf(route, usual)),
-    policy,
-    pin,
-  })
+  const facts = routes.map((route) => factsOf(route, usual))
+  const policy: Policy = { ...POLICY, ...given }
+  checkDeclared(name, { facts, policy, pin })
+  if (asking.maxRepairs !== undefined && routes.every((route, n) => 'effect' in route || facts[n]?.kind === 'direct')) {
+    throw new LogicRefused(`${name}: maxRepairs is for answers in JSON, and none of its routes gives one`)
+  }
+  const owner = new Routing({ name: routing ?? signature.hash, routes: facts, policy, pin })
+  // Made once: what a route has learned of its server, its next call begins with.
+  const runs = new Map(routes.map((route, n) => [route.name, runOf(signature, route, facts[n]?.kind, asking)]))
 
-  const workOf = (route: Route<I, O>, meter: CallMeter): Effect<I, O> => {
-    if ('effect' in route) return route.effect
-    const model = meter.around(route.model)
-    const kind = route.kind ?? usual
-    return kind === 'direct' ? answerInWords(signature, { ...asking, model }) : predict(signature, { ...asking, model })
+  /** How good the answer is, from 0 to 1. @throws what the functions of the caller throw, LogicRefused */
+  const judge = (value: O, input: I, answers: number): number | 'not accepted' => {
+    if (accept !== undefined && !accept(value, input)) return 'not accepted'
+    if (quality === undefined) return 1 / Math.max(1, answers)
+    const good = quality(value, input)
+    if (typeof good === 'number' && !Number.isNaN(good)) return Math.min(1, Math.max(0, good))
+    throw new LogicRefused(`${name}: the quality of an answer is ${good}; give a number from 0 to 1`)
   }
 
-  /** @returns what the route came to, and the answer if it is accepted. @throws what ends the search */
   const ask = async (
-    route: Route<I, O>,
+    route: string,
+    run: Run<I, O>,
     input: I,
     { context, streamed }: ReturnType<typeof watchedForStreams>,
     clock: Clock,
-  ): Promise<{
-    readonly asked: Asked
-    readonly outcome?: RouteOutcome | undefined
-    readonly value?: O
-    readonly error?: unknown
-  }> => {
-    const meter = new CallMeter(route.price)
+  ): Promise<Came<O>> => {
+    const meter = new CallMeter()
     const beganMs = clock.monotonic()
-    const came = (ended: string) => {
-      const { calls, costUsd } = meter
-      const ms = clock.monotonic() - beganMs
-      const spent = { ms, ...(costUsd !== undefined && { costUsd }) }
-      return { spent, asked: { route: route.name, ended, calls, ...spent, ms: Math.round(ms) } }
+    const spentNow = () => {
+      const { costUsd } = meter
+      return { ms: clock.monotonic() - beganMs, ...(costUsd !== undefined && { costUsd }) }
     }
+    const as = (ended: string, spent: ReturnType<typeof spentNow>): Asked => {
+      return { route, ended, calls: meter.calls, ...spent, ms: Math.round(spent.ms) }
+    }
+
+    let value: O
     try {
-      const value = await workOf(route, meter).effect.run(input, context)
-      if (accept === undefined || accept(value, input)) {
-        const { asked, spent } = came('accepted')
-        const good = quality?.(value, input) ?? 1 / Math.max(1, meter.calls)
-        return { asked, outcome: { kind: 'answered', quality: good, ...spent }, value }
-      }
-      const { asked, spent } = came('not accepted')
-      const error = new ModelError('ResultRefused', `${name}: the answer of route '${route.name}' was not accepted`)
-      return { asked, outcome: { kind: 'answered', quality: 0, ...spent }, error }
+      value = await run(input, context, meter)
     } catch (error) {
-      if (context.signal.aborted || streamed() || error instanceof InvalidEvent) throw error
-      const { asked, spent } = came(codeOf(error))
-      return { asked, outcome: outcomeOf(error, spent), error }
+      const spent = spentNow()
+      const asked = as(codeOf(error), spent)
+      if (context.signal.aborted || error instanceof InvalidEvent) return { kind: 'end', asked, error }
+      return { kind: streamed() ? 'end' : 'next', asked, outcome: outcomeOf(error, spent), error }
     }
+
+    const spent = spentNow()
+    let good: ReturnType<typeof judge>
+    try {
+      good = judge(value, input, meter.answers)
+    } catch (error) {
+      return { kind: 'end', asked: as('not judged', spent), error }
+    }
+    if (good !== 'not accepted') {
+      return {
+        kind: 'answer',
+        asked: as('accepted', spent),
+        outcome: { kind: 'answered', quality: good, ...spent },
+        value,
+      }
+    }
+    const error = new ModelError('ResultRefused', `${name}: the answer of route '${route}' was not accepted`)
+    const outcome: RouteOutcome = { kind: 'answered', quality: 0, ...spent }
+    return { kind: streamed() ? 'end' : 'next', asked: as(good, spent), outcome, error }
   }
 
   return effect(name, 'idempotent', async (input: I, context) => {
     const clock = context.runtime?.clock ?? realClock()
-    const needs = { promptTokens: promptTokens(input), answerTokens: asking.maxTokens ?? DEFAULT_MAX_TOKENS }
-    const chosen = await owner.choose({ ...needs, ...needsOf?.(input) }, context, clock)
+    const usually = { promptTokens: promptTokens(input), answerTokens: asking.maxTokens ?? DEFAULT_MAX_TOKENS }
+    const chosen = await owner.choose(checkedNeeds(name, { ...usually, ...needs?.(input) }), context, clock)
     const asked: Asked[] = []
     const record = () => context.evidence({ [name]: { ...chosen, asked: [...asked] } })
     record()
@@ -124,19 +157,37 @@ export function routed<I extends object, O extends object>(
     const outcomes: Told[] = []
     let last: unknown
     try {
-      for (const route of order.flatMap((one) => routes.find(({ name }) => name === one) ?? [])) {
-        const { asked: said, outcome, value, error } = await ask(route, input, watched, clock)
-        asked.push(said)
-        if (outcome !== undefined) outcomes.push({ route: route.name, outcome })
+      for (const route of order) {
+        const run = runs.get(route)
+        if (run === undefined) continue
+        const came = await ask(route, run, input, watched, clock)
+        asked.push(came.asked)
         record()
-        if (value !== undefined) return value
-        last = error
+        if (came.outcome !== undefined) outcomes.push({ route, outcome: came.outcome })
+        if (came.kind === 'answer') return came.value
+        if (came.kind === 'end') throw came.error
+        last = came.error
       }
     } finally {
-      await owner.tell(outcomes, context)
+      owner.tell(outcomes, context)
     }
     throw last
   })
+}
+
+function runOf<I extends object, O extends object>(
+  signature: Signature<I, O>,
+  route: Route<I, O>,
+  kind: RouteKind | undefined,
+  { maxRepairs, ...asking }: Omit<PredictOptions<O>, 'model'>,
+): Run<I, O> {
+  if ('effect' in route) return (input, context) => route.effect.effect.run(input, context)
+  const model = new MeteredModel(route.model, route.price)
+  const work =
+    kind === 'direct'
+      ? answerInWords(signature, { ...asking, model })
+      : predict(signature, { ...asking, ...(maxRepairs !== undefined && { maxRepairs }), model })
+  return (input, context, meter) => model.during(meter, () => work.effect.run(input, context))
 }
 
 /** Bytes of English text to a token, about. */
@@ -187,16 +238,46 @@ function factsOf<I, O>(route: Route<I, O>, usual: RouteKind): RouteFacts {
     name,
     kind,
     ...(can && { can }),
-    ...(contextTokens !== undefined && { contextTokens }),
+    ...(isLimit(contextTokens) && { contextTokens }),
     ...(price && { price }),
     ...(tags && { tags }),
   }
 }
 
+/** Without an end is as good as not given. */
+function isLimit(value: number | undefined): value is number {
+  return value !== undefined && value !== Number.POSITIVE_INFINITY
+}
+
+/** @throws InvalidEvent */
+function checkedNeeds(name: string, { withinMs, maxUsd, ...needs }: Needs): Needs {
+  const limits = { ...(isLimit(withinMs) && { withinMs }), ...(isLimit(maxUsd) && { maxUsd }) }
+  const result = needsSays.safeParse({ ...needs, ...limits })
+  if (result.success) return result.data
+  throw new InvalidEvent(`what ${name} needs cannot be: ${z.prettifyError(result.error)}`)
+}
+
+const MOST_ROUTES = 100
+
 /** @throws LogicRefused */
-function checkNames(name: string, routes: readonly { readonly name: string }[], pin: string | undefined): void {
-  const names = new Set(routes.map((route) => route.name))
-  if (routes.length === 0) throw new LogicRefused(`${name} has no routes`)
-  if (names.size < routes.length) throw new LogicRefused(`${name}: two routes have the same name`)
+function checkDeclared(
+  name: string,
+  {
+    facts,
+    policy,
+    pin,
+  }: { readonly facts: readonly RouteFacts[]; readonly policy: Policy; readonly pin?: string | undefined },
+): void {
+  const names = new Set(facts.map((route) => route.name))
+  if (facts.length === 0) throw new LogicRefused(`${name} has no routes`)
+  if (facts.length > MOST_ROUTES) throw new LogicRefused(`${name} has ${facts.length} routes of at most ${MOST_ROUTES}`)
+  if (names.size < facts.length) throw new LogicRefused(`${name}: two routes have the same name`)
   if (pin !== undefined && !names.has(pin)) throw new LogicRefused(`${name}: '${pin}' is pinned and no route`)
+  for (const route of facts) {
+    if (route.name in {}) throw new LogicRefused(`${name}: a route cannot have the name '${route.name}'`)
+    const result = routeSays.safeParse(route)
+    if (!result.success) throw new LogicRefused(`${name}: route '${route.name}': ${z.prettifyError(result.error)}`)
+  }
+  const result = policySays.safeParse(policy)
+  if (!result.success) throw new LogicRefused(`${name}: its policy: ${z.prettifyError(result.error)}`)
 }

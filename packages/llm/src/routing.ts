@@ -2,7 +2,7 @@
  * The owner of what is known of the routes of one signature, for the whole cluster: `routing/<name or hash of the signature>`.
  *
  * 1. Every choice is a step in its log, with candidates, filters, scores, policy and seed; `select` makes it again from the same state.
- * 2. A pin holds for all nodes until it is taken away.
+ * 2. A pin holds for all nodes until it is taken away, wherever it names one of the routes.
  */
 import { defineActor, protocol } from '@troupe/core'
 import { assign, setup } from 'xstate'
@@ -17,7 +17,7 @@ const name = z.string().min(1).max(200)
 const price = z.object({ inPerMillion: z.number(), outPerMillion: z.number() })
 const kind = z.enum(['structured', 'direct', 'python', 'mock'])
 const flag = z.boolean().optional()
-const route = z.object({
+export const routeSays = z.object({
   name,
   kind,
   can: z.object({ tools: flag, images: flag, stream: flag }).optional(),
@@ -25,7 +25,7 @@ const route = z.object({
   price: price.optional(),
   tags: z.array(name).optional(),
 })
-const needs = z.object({
+export const needsSays = z.object({
   tools: flag,
   images: flag,
   stream: flag,
@@ -36,7 +36,7 @@ const needs = z.object({
   withinMs: z.number().optional(),
   maxUsd: z.number().optional(),
 })
-const policy = z.object({
+export const policySays = z.object({
   order: z.enum(['best', 'escalate']),
   costWeight: z.number(),
   latencyWeight: z.number(),
@@ -63,9 +63,10 @@ const score = z.object({
 })
 const selection = z.object({
   version: z.number(),
-  policy,
+  policy: policySays,
   seed: z.string(),
   pinned: name.nullable(),
+  unknownPin: name.optional(),
   candidates: z
     .array(
       z.object({
@@ -91,9 +92,9 @@ const evidence = z.object({
 export const routingSays = protocol('routing', {
   events: {
     choose: z.object({
-      routes: z.array(route).min(1).max(100),
-      needs,
-      policy,
+      routes: z.array(routeSays).min(1).max(100),
+      needs: needsSays,
+      policy: policySays,
       /** That of the caller; one that was set by `pin` goes before it. */
       pin: name.optional(),
       seed: z.string().max(100),
@@ -123,7 +124,7 @@ const machine = setup({ types: routingSays.types<RoutingContext>() }).createMach
   on: {
     choose: {
       actions: routingSays.reply('choose', ({ context: { pinned, evidence }, event: { pin, ...asked } }) =>
-        select({ ...asked, evidence, pinned: pinned ?? pin ?? null, nowMs: stepTime() }),
+        select({ ...asked, pin, evidence, pinned, nowMs: stepTime() }),
       ),
     },
     tell: {

@@ -5,7 +5,7 @@
  *     utility = quality − costWeight · US dollars − latencyWeight · seconds
  *
  * 1. No utility makes up for a filter: who cannot do what is needed is not asked, and the selection says why.
- * 2. A pinned route is the only one, if no filter stands against it.
+ * 2. A pinned route is the only one, if no filter stands against it. A pin of a route that nobody declared pins nothing, and is said.
  * 3. Without evidence the price and the order of declaration decide.
  */
 import type { Price } from './budget.ts'
@@ -62,7 +62,7 @@ export interface Policy {
 
 export const POLICY: Policy = { order: 'best', costWeight: 10, latencyWeight: 0.01, explore: 'never' }
 /** Of the rules of this file: a decision of another version may not come out the same. */
-export const POLICY_VERSION = 1
+export const POLICY_VERSION = 2
 
 export type Filter =
   | 'kind'
@@ -100,6 +100,8 @@ export interface Selection {
   readonly policy: Policy
   readonly seed: string
   readonly pinned: string | null
+  /** Pinned by the operator, and none of the routes. */
+  readonly unknownPin?: string | undefined
   readonly candidates: readonly Candidate[]
   /** In which they are to be asked; empty when none is left. */
   readonly order: readonly string[]
@@ -110,12 +112,26 @@ export interface Selecting {
   readonly evidence: { readonly [route: string]: RouteEvidence }
   readonly needs: Needs
   readonly policy: Policy
+  /** By the operator, for all. */
   readonly pinned: string | null
+  /** By the caller. */
+  readonly pin?: string | undefined
   readonly seed: string
   readonly nowMs: number
 }
 
-export function select({ routes, evidence, needs, policy, pinned, seed, nowMs }: Selecting): Selection {
+export function select({
+  routes,
+  evidence,
+  needs,
+  policy,
+  pinned: byOperator,
+  pin,
+  seed,
+  nowMs,
+}: Selecting): Selection {
+  const isUnknown = byOperator !== null && !routes.some(({ name }) => name === byOperator)
+  const pinned = (isUnknown ? null : byOperator) ?? pin ?? null
   const known = (route: RouteFacts) =>
     (Object.hasOwn(evidence, route.name) ? evidence[route.name] : undefined) ?? noEvidence
   const costs = expectations(routes.map((route) => costOf(route, known(route), needs)))
@@ -134,7 +150,10 @@ export function select({ routes, evidence, needs, policy, pinned, seed, nowMs }:
   const ordered = able.toSorted((a, b) =>
     policy.order === 'escalate' ? a.score.costUsd - b.score.costUsd : b.score.utility - a.score.utility,
   )
-  return { version: POLICY_VERSION, policy, seed, pinned, candidates, order: ordered.map(({ route }) => route) }
+  return {
+    ...{ version: POLICY_VERSION, policy, seed, pinned, candidates, order: ordered.map(({ route }) => route) },
+    ...(isUnknown && { unknownPin: byOperator }),
+  }
 }
 
 function filterOf(
@@ -194,7 +213,7 @@ function expectations(values: readonly (number | undefined)[]): readonly number[
 }
 
 /** For people. */
-export function explain({ policy, pinned, candidates, order }: Selection): string {
+export function explain({ policy, pinned, unknownPin, candidates, order }: Selection): string {
   const lines = candidates.map(({ route, why, score }) => {
     if (score === undefined) return `${route}: not asked, ${why}`
     const { utility, quality, costUsd, seconds, outcomes } = score
@@ -208,5 +227,6 @@ export function explain({ policy, pinned, candidates, order }: Selection): strin
   const how =
     pinned !== null ? `pinned to '${pinned}'` : policy.order === 'best' ? 'the best first' : 'the cheapest first'
   const explores = policy.explore === 'thompson' ? ', with chance for what is little known' : ''
-  return [`${how}${explores}`, ...lines].join('\n')
+  const unknown = unknownPin === undefined ? '' : `; '${unknownPin}' is pinned for all, and none of the routes`
+  return [`${how}${explores}${unknown}`, ...lines].join('\n')
 }
