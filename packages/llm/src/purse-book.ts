@@ -5,7 +5,8 @@
  * 1. `spent + held <= limit` after every `hold`: a call that might pass the limit is refused before it is made.
  * 2. A call is held once under its id, and settled once. One that is not settled within `HELD_MS` counts with all it held: whoever made
  *    it has died, and the provider may have billed it.
- * 3. Amounts are whole nano-dollars, so sums are exact.
+ * 3. A hold that is given back before it has come is not held: whoever asked for it has gone.
+ * 4. Amounts are whole nano-dollars, so sums are exact; they stop at the largest safe one.
  */
 import type { Totals } from './ledger.ts'
 
@@ -27,11 +28,16 @@ export interface PurseBook {
   readonly spentNanoUsd: number
   readonly held: { readonly [call: string]: { readonly nanoUsd: number; readonly atMs: number } }
   readonly models: { readonly [model: string]: Spent }
+  /** Given back without having been held, and when. */
+  readonly givenBack: { readonly [call: string]: number }
 }
 
-export const emptyPurse: PurseBook = { spentNanoUsd: 0, held: {}, models: {} }
+export const emptyPurse: PurseBook = { spentNanoUsd: 0, held: {}, models: {}, givenBack: {} }
 
 export const HELD_MS = 3_600_000
+/** How long a hold can come after it was given back, and how many of them are remembered. */
+const LATE_MS = 300_000
+const LATE_COUNT = 1_000
 
 export type Holding =
   | { readonly ok: true }
@@ -46,7 +52,7 @@ export function hold(
   if (Object.hasOwn(book.held, call.id)) return { book, holding: { ok: true } }
   const held = heldNanoUsd(book)
   const left = call.limitNanoUsd - book.spentNanoUsd - held
-  if (call.nanoUsd > 0 && call.nanoUsd > left) {
+  if (Object.hasOwn(book.givenBack, call.id) || (call.nanoUsd > 0 && call.nanoUsd > left)) {
     return { book, holding: { ok: false, leftNanoUsd: Math.max(0, left), heldNanoUsd: held } }
   }
   const holds = { ...book.held, [call.id]: { nanoUsd: call.nanoUsd, atMs: nowMs } }
@@ -61,7 +67,17 @@ export function settleHeld(book: PurseBook, id: string, settled: Settled): Purse
   const nanoUsd = settled.nanoUsd ?? call.nanoUsd
   const before = Object.hasOwn(book.models, settled.model) ? book.models[settled.model] : undefined
   const models = { ...book.models, [settled.model]: add(before ?? nothing, settled, nanoUsd) }
-  return { spentNanoUsd: book.spentNanoUsd + nanoUsd, held, models }
+  return { ...book, spentNanoUsd: plus(book.spentNanoUsd, nanoUsd), held, models }
+}
+
+/** For a call that is not made. */
+export function giveBack(book: PurseBook, id: string, nowMs: number): PurseBook {
+  if (Object.hasOwn(book.held, id)) {
+    const { [id]: _, ...held } = book.held
+    return { ...book, held }
+  }
+  const late = Object.entries(book.givenBack).filter(([, atMs]) => nowMs - atMs < LATE_MS)
+  return { ...book, givenBack: Object.fromEntries([...late.slice(1 - LATE_COUNT), [id, nowMs]]) }
 }
 
 export function heldNanoUsd({ held }: PurseBook): number {
@@ -75,11 +91,15 @@ function add(to: Spent, { failed, promptTokens, completionTokens }: Settled, nan
   return {
     calls: to.calls + 1,
     failed: to.failed + (failed ? 1 : 0),
-    promptTokens: to.promptTokens + (promptTokens ?? 0),
-    completionTokens: to.completionTokens + (completionTokens ?? 0),
+    promptTokens: plus(to.promptTokens, promptTokens ?? 0),
+    completionTokens: plus(to.completionTokens, completionTokens ?? 0),
     withoutUsage: to.withoutUsage + (failed || isKnown ? 0 : 1),
-    nanoUsd: to.nanoUsd + nanoUsd,
+    nanoUsd: plus(to.nanoUsd, nanoUsd),
   }
+}
+
+function plus(sum: number, more: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, sum + more)
 }
 
 const LOST = '(lost calls)'

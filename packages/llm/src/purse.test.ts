@@ -1,8 +1,16 @@
-import { createSystem, cryptoEntropy, memory, seededEntropy } from '@troupe/core'
+import {
+  createSystem,
+  cryptoEntropy,
+  type EffectRuntime,
+  memory,
+  type System,
+  seededEntropy,
+  Timeout,
+} from '@troupe/core'
 import { describe, expect, test } from 'vitest'
 import { type Model, ModelError } from './model.ts'
-import { charged, purse, purses } from './purse.ts'
-import { emptyPurse, HELD_MS, heldNanoUsd, hold, type PurseBook, settleHeld } from './purse-book.ts'
+import { charged, PurseView, purse, purses } from './purse.ts'
+import { emptyPurse, giveBack, HELD_MS, heldNanoUsd, hold, type PurseBook, settleHeld } from './purse-book.ts'
 
 const price = { inPerMillion: 1, outPerMillion: 10 }
 const request = { messages: [{ role: 'user', content: 'x'.repeat(68) } as const], maxTokens: 90 }
@@ -110,4 +118,97 @@ test('a purse that cannot be asked refuses before the call; a wrong limit is ref
   )
   await expect(model.complete(request, { signal: asked.signal })).rejects.toMatchObject({ code: 'Cancelled' })
   expect(() => purse('x', { limitUsd: Number.NaN })).toThrow(/give US dollars/)
+})
+
+test('purse-book/3: a hold that comes after it was given back is not held, and few are remembered', () => {
+  const call = { id: 'c', nanoUsd: 10, limitNanoUsd: 100 }
+  const early = giveBack(emptyPurse, 'c', 0)
+  expect(hold(early, call, 1)).toMatchObject({ book: { held: {} }, holding: { ok: false } })
+  expect(giveBack(hold(emptyPurse, call, 0).book, 'c', 1)).toEqual(emptyPurse)
+  let many = early
+  for (let n = 0; n < 2_000; n++) many = giveBack(many, `${n}`, n)
+  expect(Object.keys(many.givenBack).length).toBe(1_000)
+  expect(Object.keys(giveBack(many, 'last', 3_600_000).givenBack)).toEqual(['last'])
+})
+
+test('purse-book/4: sums stop at the largest safe amount', () => {
+  const call = { nanoUsd: 10, limitNanoUsd: 100 }
+  let book: PurseBook = emptyPurse
+  for (const id of ['a', 'b']) book = hold(book, { ...call, id }, 0).book
+  for (const id of ['a', 'b']) {
+    book = settleHeld(book, id, { model: 'm', failed: false, nanoUsd: Number.MAX_SAFE_INTEGER })
+  }
+  expect(book.spentNanoUsd).toBe(Number.MAX_SAFE_INTEGER)
+})
+
+/** A runtime whose owner answers as `answer` says. */
+function between({ runtime }: System, answer: (type: string, ask: () => Promise<unknown>) => Promise<unknown>) {
+  const { clock, entropy } = runtime
+  const ask: EffectRuntime['ask'] = (...args) => answer(args[2].type, () => runtime.ask(...args))
+  return { clock, entropy, ask }
+}
+const free = modelOf(async () => ({ usage: { promptTokens: 0, completionTokens: 0 } }))
+
+test('a hold whose answer is lost, or that is aborted, is given back', async () => {
+  await using system = await createSystem({ actors: [purses] })
+  const money = purse('x', { limitUsd: 1 })
+  const told: string[] = []
+  const losing = between(system, async (type, ask) => {
+    told.push(type)
+    if (type === 'giveBack' && told.length > 2) return ask()
+    if (type === 'hold') await ask()
+    throw new Timeout(`no answer to ${type}`)
+  })
+  await expect(charged(free, new PurseView(money, losing), price).complete(request, { signal })).rejects.toMatchObject({
+    code: 'Busy',
+    message: expect.stringContaining('is `purses` among the actors of a node?'),
+  })
+  const controller = new AbortController()
+  const aborted = charged(free, money.in(system.runtime), price).complete(request, { signal: controller.signal })
+  controller.abort()
+  await expect(aborted).rejects.toBeInstanceOf(ModelError)
+  await expect.poll(() => money.in(system.runtime).status()).toMatchObject({ heldUsd: 0, spentUsd: 0, models: {} })
+  expect(told).toEqual(['hold', 'giveBack', 'giveBack'])
+})
+
+test('purse/4: neither an answer nor an abort waits for a purse that does not answer', async () => {
+  await using system = await createSystem({ actors: [purses] })
+  const silent = between(system, (type, ask) => (type === 'settle' ? new Promise<never>(() => {}) : ask()))
+  const view = new PurseView(purse('x', { limitUsd: 1 }), silent)
+  const beganMs = performance.now()
+  await charged(free, view, price).complete(request, { signal })
+  expect(performance.now() - beganMs).toBeLessThan(3_000)
+  const controller = new AbortController()
+  const hanging = modelOf(() => new Promise((_, reject) => controller.signal.addEventListener('abort', reject)))
+  const aborted = charged(hanging, view, price).complete(request, { signal: controller.signal })
+  await expect.poll(async () => (await view.status()).heldUsd).toBeGreaterThan(MOST_USD)
+  const abortedMs = performance.now()
+  controller.abort()
+  await expect(aborted).rejects.toThrow()
+  expect(performance.now() - abortedMs).toBeLessThan(500)
+})
+
+test('whatever a provider says of usage and cost, its call is settled', async () => {
+  await using system = await createSystem({ actors: [purses] })
+  const heldAfter = async (name: string, answer: object, model = 'm') => {
+    const view = purse(name, { limitUsd: 1 }).in(system.runtime)
+    await charged({ ...modelOf(async () => answer), name: model }, view, price).complete(request, { signal })
+    return (await view.status()).heldUsd
+  }
+  expect(await heldAfter('half', { usage: { promptTokens: 1.5, completionTokens: Number.NaN } })).toBe(0)
+  expect(await heldAfter('huge', { costUsd: 1e300 })).toBe(0)
+  expect(await heldAfter('negative', { costUsd: -1 })).toBe(0)
+  expect(await heldAfter('long', {}, 'x'.repeat(500))).toBe(0)
+})
+
+test('what no purse can hold is an invalid request, and so is a name that no actor can have', async () => {
+  await using system = await createSystem({ actors: [purses] })
+  const ask = (name: string, maxTokens: number) =>
+    charged(free, purse(name, { limitUsd: 1 }).in(system.runtime), price).complete(
+      { ...request, maxTokens },
+      { signal },
+    )
+  await expect(ask('x', 1e15)).rejects.toMatchObject({ code: 'InvalidRequest' })
+  await expect(ask('x'.repeat(200), 1)).rejects.toMatchObject({ code: 'InvalidRequest' })
+  expect(() => purse('x', { limitUsd: 1e300 })).toThrow(/give US dollars/)
 })
