@@ -3,6 +3,7 @@
  *
  * 1. A model that may cost money always has a budget and a known price.
  * 2. `describe` shows provider, model, price and limit, and never a key.
+ * 3. Another key is another account with its own limits, and spends the same money.
  */
 import { createHash } from 'node:crypto'
 import { anthropic } from './anthropic.ts'
@@ -26,7 +27,7 @@ export type ModelConfig =
       readonly apiKey?: string | undefined
       readonly model: string
       readonly budgetUsd: number
-      /** What the provider allows this process. @defaultValue none */
+      /** What the provider allows the account: all nodes together with `inCluster`, else this process. @defaultValue none */
       readonly limits?: ModelLimits | undefined
       /** US dollars per million tokens; both or none. */
       readonly priceIn?: number | undefined
@@ -37,8 +38,10 @@ export type ModelConfig =
 
 export interface ConfiguredModel {
   readonly model: Model
-  /** What the provider counts together: itself, key and model, with a hash in the place of the key. */
+  /** What the provider counts together: its address, model and key, with a hash in the place of the key. */
   readonly account: string
+  /** Whose money is spent together, whatever the key: the provider's address and the model. */
+  readonly purse: string
   /** For `limited`. */
   readonly limits?: ModelLimits
   /** Absent for the stand-in, which costs nothing. */
@@ -54,7 +57,7 @@ export function modelFrom(config: ModelConfig): ConfiguredModel {
     const model = baseUrl === undefined ? standInModel() : openAiCompatible({ baseUrl, model: STAND_IN_NAME })
     return {
       model,
-      account: accountOf(model),
+      ...namesOf(model, { baseUrl }),
       describe: (calls) => `model ${model.name} (${STAND_IN_NOTE})${about(calls)}, free`,
     }
   }
@@ -65,7 +68,7 @@ export function modelFrom(config: ModelConfig): ConfiguredModel {
   const model = client({ baseUrl, model: name, ...(apiKey !== undefined && { apiKey }) })
   return {
     model,
-    account: accountOf(model, apiKey),
+    ...namesOf(model, { baseUrl, apiKey }),
     budget,
     ...(limits && { limits }),
     describe: (calls) =>
@@ -74,10 +77,34 @@ export function modelFrom(config: ModelConfig): ConfiguredModel {
   }
 }
 
-/** A key has far too many bits to be guessed from 48 of its hash. */
-function accountOf({ provider, name }: Model, apiKey = ''): string {
-  const key = createHash('sha256').update(apiKey).digest('hex').slice(0, 12)
-  return `${provider}/${name}/${apiKey === '' ? 'no-key' : key}`
+function namesOf(
+  { provider, name }: Model,
+  { baseUrl, apiKey = '' }: { readonly baseUrl: string | undefined; readonly apiKey?: string | undefined },
+): Pick<ConfiguredModel, 'account' | 'purse'> {
+  const path = baseUrl === undefined ? '' : new URL(baseUrl).pathname.replace(/\/+$/, '')
+  const purse = `${provider}${path}/${name}`
+  // A key has far too many bits to be guessed from 48 of its hash.
+  return { account: asKey(`${purse}/${apiKey === '' ? 'no-key' : hashOf(apiKey).slice(0, 12)}`), purse: asKey(purse) }
+}
+
+/** The longest key that an actor can have. */
+const KEY_BYTES = 128
+const HASH_CHARS = 24
+
+/** What is too long for the key of an actor keeps its beginning, and a hash of all of it. */
+function asKey(text: string): string {
+  if (Buffer.byteLength(text) <= KEY_BYTES) return text
+  const most = KEY_BYTES - HASH_CHARS - 1
+  // A character that was cut through is left out.
+  const beginning = Buffer.from(text)
+    .subarray(0, most)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '')
+  return `${beginning}~${hashOf(text).slice(0, HASH_CHARS)}`
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 function describeLimits({ requestsPerMinute, tokensPerMinute }: ModelLimits): string {
