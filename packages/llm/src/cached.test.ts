@@ -1,4 +1,4 @@
-import { createSystem, defineActor, effect, memory, protocol, type System } from '@troupe/core'
+import { createSystem, defineActor, type EffectContext, effect, memory, protocol, type System } from '@troupe/core'
 import { manualClock } from '@troupe/core/testing'
 import { signature } from '@troupe/signatures'
 import { expect, test } from 'vitest'
@@ -106,6 +106,69 @@ test('cached/4: one question at a time is asked; who follows a failure asks for 
   fails = false
   await second.catch(() => {})
   expect(flaky.times()).toBe(2)
+})
+
+const contextOf = (signal: AbortSignal, tell: (said: unknown) => void = () => {}): EffectContext => ({
+  ...{ effectId: 'e', attempt: 1, cause: { correlation: 'c', causation: 'c' }, runtime: undefined },
+  signal,
+  evidence: tell,
+})
+const { signal } = new AbortController()
+
+test('cached/4: when the one who asks fails, one of the others asks next', async () => {
+  let fails = 3
+  const { inner, times } = counting(() => fails-- > 0)
+  const answer = cached(inner, of(memoryResults(manualClock())))
+  const all = await Promise.allSettled(Array.from({ length: 50 }, () => answer.effect.run(input, contextOf(signal))))
+  expect(all.filter(({ status }) => status === 'rejected').length).toBe(3)
+  expect(times()).toBe(4)
+})
+
+test('cached/4: who follows waits no longer than its own signal lets it', async () => {
+  const slow = Promise.withResolvers<{ label: string; score: number }>()
+  const inner = effect('label', 'idempotent', (_: { text: string }) => slow.promise)
+  const answer = cached(inner, of(memoryResults(manualClock())))
+  const first = answer.effect.run(input, contextOf(signal))
+  const controller = new AbortController()
+  const second = answer.effect.run(input, contextOf(controller.signal))
+  controller.abort(new Error('gone'))
+  await expect(second).rejects.toThrow('gone')
+  slow.resolve({ label: 'x', score: 1 })
+  expect(await first).toEqual({ label: 'x', score: 1 })
+})
+
+test('cached/5: who shares an answer has an object of its own', async () => {
+  const { inner } = counting()
+  const answer = cached(inner, of(memoryResults(manualClock())))
+  const [one, two, three] = await Promise.all([1, 2, 3].map(() => answer.effect.run(input, contextOf(signal))))
+  expect(one).toEqual(two)
+  expect(new Set([one, two, three]).size).toBe(3)
+})
+
+test('cached/1: in the store of a system, what no longer fits is replaced', async () => {
+  await using system = await systemOf()
+  const results = storedResults(system.connection.store)
+  const { inner, times } = counting()
+  const answer = cached(inner, of(results))
+  const said: { readonly how: string; readonly key: string }[] = []
+  const saying = z.looseObject({ 'label.cached': z.object({ how: z.string(), key: z.string(), endpoint: z.string() }) })
+  const context = contextOf(signal, (one) => said.push(saying.parse(one)['label.cached']))
+  await answer.effect.run(input, context)
+  await results.put(said[0]?.key ?? '', 'no JSON', 86_400_000)
+  for (let n = 0; n < 2; n++) expect(await answer.effect.run(input, context)).toMatchObject({ label: '2' })
+  expect(said.map(({ how }) => how)).toEqual(['asked', 'asked', 'kept'])
+  expect(times()).toBe(2)
+})
+
+test('cached/3: a store that has no room for a result says so', async () => {
+  const { inner } = counting()
+  const answer = cached(inner, of(memoryResults(manualClock(), { sizeBytes: 10 })))
+  const said: unknown[] = []
+  await answer.effect.run(
+    input,
+    contextOf(signal, (one) => said.push(one)),
+  )
+  expect(said).toMatchObject([{ 'label.cached': { how: 'asked, the store failed' } }])
 })
 
 test('results expire', async () => {

@@ -4,7 +4,9 @@
  * 1. Only what fits the signature is kept, and what is read back is checked again: a result that no longer fits counts as none.
  * 2. Nobody gets another tenant's result, nor that of another endpoint, signature or input: all of them are in its key, as a hash.
  * 3. A store that fails is passed by and said so; it never fails the call.
- * 4. The same question that is under way in this process is not asked twice; who follows a call that fails asks for itself.
+ * 4. The same question that is under way in this process is not asked twice. When it fails, one of those who followed asks, and the
+ *    others follow that one; each waits no longer than its own signal lets it.
+ * 5. Nobody is given an object that somebody else has too.
  */
 import { createHash } from 'node:crypto'
 import { canonical, decode, type Effect, type EffectContext, effect, encode } from '@troupe/core'
@@ -46,16 +48,20 @@ export function cached<I, O>(
     return result ?? 'none'
   }
 
+  const keep = async (key: string, text: string): Promise<boolean> => {
+    try {
+      await results.put(key, text, forMs)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   const ask = async (key: string, input: I, context: EffectContext): Promise<{ value: O; how: How }> => {
     const found = await find(key)
     if (typeof found === 'object') return { ...found, how: 'kept' }
     const value = await inner.effect.run(input, context)
-    const kept =
-      found === 'none' &&
-      (await results.put(key, textOf(value), forMs).then(
-        () => true,
-        () => false,
-      ))
+    const kept = found === 'none' && (await keep(key, textOf(value)))
     return { value, how: kept ? 'asked' : 'asked, the store failed' }
   }
 
@@ -63,30 +69,39 @@ export function cached<I, O>(
     const said = canonical(encode([VERSION, tenant, endpoint, signature.hash, input]))
     const key = createHash('sha256').update(said).digest('base64url')
     const tell = (how: How) => context.evidence({ [name]: { how, key, endpoint } })
-    const other = underWay.get(key)
-    if (other !== undefined) {
-      const shared = await other.then(
-        (value) => ({ value }),
-        () => undefined,
-      )
-      if (shared !== undefined) {
-        tell('shared')
-        return shared.value
-      }
+    for (;;) {
       context.signal.throwIfAborted()
+      const other = underWay.get(key)
+      if (other === undefined) break
+      const shared = await resultOf(other, context.signal)
+      if (shared === undefined) continue
+      tell('shared')
+      return structuredClone(shared.value)
     }
     const asked = ask(key, input, context)
-    const mine = asked.then(({ value }) => value)
+    const mine = asked.then(({ value }) => structuredClone(value)).finally(() => underWay.delete(key))
     // Its failure is reported where it is awaited.
     mine.catch(() => {})
     underWay.set(key, mine)
-    try {
-      const { value, how } = await asked
-      tell(how)
-      return value
-    } finally {
-      if (underWay.get(key) === mine) underWay.delete(key)
+    const { value, how } = await asked
+    tell(how)
+    return value
+  })
+}
+
+/** @returns undefined when it has failed. @throws the reason of the signal when that aborts first */
+function resultOf<O>(other: Promise<O>, signal: AbortSignal): Promise<{ readonly value: O } | undefined> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    const end = (result: { readonly value: O } | undefined) => {
+      signal.removeEventListener('abort', abort)
+      resolve(result)
     }
+    other.then(
+      (value) => end({ value }),
+      () => end(undefined),
+    )
   })
 }
 

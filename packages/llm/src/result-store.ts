@@ -4,7 +4,7 @@ import { Kept } from './kept.ts'
 
 export interface ResultStore {
   get(key: string): Promise<string | undefined>
-  /** May keep it for less long. */
+  /** In the place of what was there. May keep it for less long. Rejects when it is not kept. */
   put(key: string, text: string, forMs: number): Promise<void>
 }
 
@@ -36,7 +36,9 @@ export function memoryResults(
       return found !== undefined && found.untilMs > clock.monotonic() ? found.text : undefined
     },
     put: async (key, text, forMs) => {
-      kept.put(key, { text, untilMs: clock.monotonic() + forMs }, Buffer.byteLength(text) + ENTRY_BYTES)
+      const entryBytes = Buffer.byteLength(text) + ENTRY_BYTES
+      if (entryBytes > sizeBytes) throw new RangeError(`a result of ${entryBytes} bytes, for a store of ${sizeBytes}`)
+      kept.put(key, { text, untilMs: clock.monotonic() + forMs }, entryBytes)
     },
   }
 }
@@ -50,8 +52,11 @@ export function storedResults(store: Store): ResultStore {
     },
     put: async (key, text, forMs) => {
       const ttlMs = Math.max(1_000, Math.floor(forMs / 1_000) * 1_000)
-      // Who was first is as right: both results were checked.
-      await store.create(`result.${key}`, Buffer.from(text), { ttlMs })
+      const [name, bytes] = [`result.${key}`, Buffer.from(text)]
+      if ((await store.create(name, bytes, { ttlMs })) !== undefined) return
+      const there = await store.get(name)
+      // Who has been quicker is as right: all of them were checked.
+      if (there !== undefined) await store.update(name, bytes, there.revision, { ttlMs })
     },
   }
 }
