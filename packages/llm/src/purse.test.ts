@@ -190,15 +190,18 @@ test('purse/4: neither an answer nor an abort waits for a purse that does not an
 
 test('whatever a provider says of usage and cost, its call is settled', async () => {
   await using system = await createSystem({ actors: [purses] })
-  const heldAfter = async (name: string, answer: object, model = 'm') => {
+  const after = async (name: string, answer: object, model = 'm') => {
     const view = purse(name, { limitUsd: 1 }).in(system.runtime)
     await charged({ ...modelOf(async () => answer), name: model }, view, price).complete(request, { signal })
-    return (await view.status()).heldUsd
+    const { heldUsd, spentUsd } = await view.status()
+    return { heldUsd, spentUsd }
   }
-  expect(await heldAfter('half', { usage: { promptTokens: 1.5, completionTokens: Number.NaN } })).toBe(0)
-  expect(await heldAfter('huge', { costUsd: 1e300 })).toBe(0)
-  expect(await heldAfter('negative', { costUsd: -1 })).toBe(0)
-  expect(await heldAfter('long', {}, 'x'.repeat(500))).toBe(0)
+  const inFull = { heldUsd: 0, spentUsd: MOST_USD }
+  expect(await after('half', { usage: { promptTokens: 19.5, completionTokens: 8 } })).toMatchObject({ heldUsd: 0 })
+  expect(await after('none', { usage: { promptTokens: 1, completionTokens: Number.NaN } })).toEqual(inFull)
+  expect(await after('huge', { costUsd: 1e300 })).toEqual(inFull)
+  expect(await after('negative', { costUsd: -1 })).toEqual(inFull)
+  expect(await after('long', {}, 'x'.repeat(500))).toEqual(inFull)
 })
 
 test('what no purse can hold is an invalid request, and so is a name that no actor can have', async () => {

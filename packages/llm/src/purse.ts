@@ -219,12 +219,14 @@ function notAsked(name: string, error: TroupeError): ModelError {
   return new ModelError('Busy', `purse '${name}' cannot be asked: ${message}${fix}`, {}, error)
 }
 
-/** As the purse can count it, whatever a provider has said: a settlement that is refused would leave the whole hold. */
+/**
+ * As the purse can count it: a settlement that is refused would leave the whole hold. An amount that cannot be is not believed, and
+ * unknown.
+ */
 function countable({ model, failed, ...amounts }: Settled): Settled {
-  const whole = Object.entries(amounts).flatMap(([name, value]) =>
-    value !== undefined && value >= 0 ? [[name, Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(value))]] : [],
-  )
-  return { model: model.slice(0, MODEL_CHARS), failed, ...Object.fromEntries(whole) }
+  const whole = Object.entries(amounts).map(([name, value]) => [name, Math.ceil(value ?? Number.NaN)] as const)
+  const known = whole.filter(([, value]) => Number.isSafeInteger(value) && value >= 0)
+  return { model: model.slice(0, MODEL_CHARS), failed, ...Object.fromEntries(known) }
 }
 
 /** A model whose calls are paid from a purse. Put it around `limited`: what waits for limits holds its money, and its money is there. */
