@@ -7,6 +7,7 @@
  * 3. A rest ends with its time alone: a later refusal can only make it longer, and an answer of a call from before it says nothing.
  */
 import { seededEntropy } from '@troupe/core'
+import { z } from 'zod'
 
 /** The discount of a bandit that follows changes: 66 outcomes weigh two thirds of all. */
 const FADING = 0.985
@@ -17,23 +18,31 @@ const REST_MS = 5_000
 /** A provider that asks for more is asked again all the same: it may have confused its units. */
 export const LONGEST_REST_MS = 86_400_000
 
-export interface RouteEvidence {
+export const evidenceSays = z.object({
   /** Weights of right and wrong outcomes; their sum is the weight of all evidence. */
-  readonly right: number
-  readonly wrong: number
+  right: z.number(),
+  wrong: z.number(),
   /** Of all that were ever told. */
-  readonly outcomes: number
-  /** Natural logarithm of the milliseconds: mean and variance. */
-  readonly logMs: { readonly mean: number; readonly variance: number } | null
-  readonly costUsd: number | null
-  readonly rests: { readonly untilMs: number; readonly why: string } | null
-}
+  outcomes: z.number(),
+  /** Natural logarithm of the milliseconds. */
+  logMs: z.object({ mean: z.number(), variance: z.number() }).nullable(),
+  costUsd: z.number().nullable(),
+  rests: z.object({ untilMs: z.number(), why: z.string() }).nullable(),
+})
+export type RouteEvidence = Readonly<z.infer<typeof evidenceSays>>
 
-export type RouteOutcome =
+const spent = { ms: z.number(), costUsd: z.number().optional() }
+export const outcomeSays = z.discriminatedUnion('kind', [
   /** `quality` from 0 to 1: 1 for an answer that was right at once. */
-  | { readonly kind: 'answered'; readonly quality: number; readonly ms: number; readonly costUsd?: number | undefined }
-  | { readonly kind: 'failed'; readonly code: string; readonly ms: number; readonly costUsd?: number | undefined }
-  | { readonly kind: 'refused'; readonly code: string; readonly retryAfterMs?: number | undefined }
+  z.object({ kind: z.literal('answered'), quality: z.number(), ...spent }),
+  z.object({ kind: z.literal('failed'), code: z.string(), ...spent }),
+  z.object({
+    kind: z.literal('refused'),
+    code: z.string(),
+    retryAfterMs: z.number().min(0).max(LONGEST_REST_MS).optional(),
+  }),
+])
+export type RouteOutcome = Readonly<z.infer<typeof outcomeSays>>
 
 export const noEvidence: RouteEvidence = { right: 0, wrong: 0, outcomes: 0, logMs: null, costUsd: null, rests: null }
 

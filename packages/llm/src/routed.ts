@@ -28,9 +28,20 @@ import { type Model, ModelError } from './model.ts'
 import { answerInWords, isPlain } from './plain-answer.ts'
 import { type PredictOptions, predict } from './predict.ts'
 import { LONGEST_REST_MS, type RouteOutcome } from './route-evidence.ts'
-import { needsSays, policySays, routeSays } from './routing.ts'
 import { Routing, type Told } from './routing-client.ts'
-import { explain, type Needs, POLICY, type Policy, type RouteFacts, type RouteKind, type Selection } from './select.ts'
+import {
+  explain,
+  MOST_ROUTES,
+  type Needs,
+  needsSays,
+  POLICY,
+  type Policy,
+  policySays,
+  type RouteFacts,
+  type RouteKind,
+  routeSays,
+  type Selection,
+} from './select.ts'
 
 /** One way to an answer: a model, or an effect of the same signature, as `pool.predict(signature)` makes one. */
 export type Route<I, O> = Omit<RouteFacts, 'kind'> &
@@ -256,8 +267,6 @@ function checkedNeeds(name: string, { withinMs, maxUsd, ...needs }: Needs): Need
   if (result.success) return result.data
   throw new InvalidEvent(`what ${name} needs cannot be: ${z.prettifyError(result.error)}`)
 }
-
-const MOST_ROUTES = 100
 
 /** @throws LogicRefused */
 function checkDeclared(

@@ -7,105 +7,29 @@
 import { defineActor, protocol } from '@troupe/core'
 import { assign, setup } from 'xstate'
 import { z } from 'zod'
-import { LONGEST_REST_MS, noEvidence, observe, type RouteEvidence } from './route-evidence.ts'
-import { select } from './select.ts'
+import { evidenceSays, noEvidence, observe, outcomeSays, type RouteEvidence } from './route-evidence.ts'
+import { MOST_ROUTES, needsSays, policySays, routeName, routeSays, select, selectionSays } from './select.ts'
 
 /** Decisions can be looked up for so long; what is known of the routes is part of the newest state. */
 const LOG_MS = 30 * 86_400_000
 
-const name = z.string().min(1).max(200)
-const price = z.object({ inPerMillion: z.number(), outPerMillion: z.number() })
-const kind = z.enum(['structured', 'direct', 'python', 'mock'])
-const flag = z.boolean().optional()
-export const routeSays = z.object({
-  name,
-  kind,
-  can: z.object({ tools: flag, images: flag, stream: flag }).optional(),
-  contextTokens: z.number().optional(),
-  price: price.optional(),
-  tags: z.array(name).optional(),
-})
-export const needsSays = z.object({
-  tools: flag,
-  images: flag,
-  stream: flag,
-  promptTokens: z.number(),
-  answerTokens: z.number(),
-  tags: z.array(name).optional(),
-  kinds: z.array(kind).optional(),
-  withinMs: z.number().optional(),
-  maxUsd: z.number().optional(),
-})
-export const policySays = z.object({
-  order: z.enum(['best', 'escalate']),
-  costWeight: z.number(),
-  latencyWeight: z.number(),
-  explore: z.enum(['never', 'thompson']),
-})
-const outcome = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('answered'), quality: z.number(), ms: z.number(), costUsd: z.number().optional() }),
-  z.object({ kind: z.literal('failed'), code: z.string(), ms: z.number(), costUsd: z.number().optional() }),
-  z.object({
-    kind: z.literal('refused'),
-    code: z.string(),
-    retryAfterMs: z.number().min(0).max(LONGEST_REST_MS).optional(),
-  }),
-])
-const filter = z.enum([
-  ...(['kind', 'tools', 'images', 'stream', 'context', 'tags', 'money', 'time', 'resting', 'not pinned'] as const),
-])
-const score = z.object({
-  utility: z.number(),
-  quality: z.number(),
-  costUsd: z.number(),
-  seconds: z.number(),
-  outcomes: z.number(),
-})
-const selection = z.object({
-  version: z.number(),
-  policy: policySays,
-  seed: z.string(),
-  pinned: name.nullable(),
-  unknownPin: name.optional(),
-  candidates: z
-    .array(
-      z.object({
-        route: name,
-        filteredBy: filter.optional(),
-        why: z.string().optional(),
-        restsMs: z.number().optional(),
-        score: score.optional(),
-      }),
-    )
-    .readonly(),
-  order: z.array(name).readonly(),
-})
-const evidence = z.object({
-  right: z.number(),
-  wrong: z.number(),
-  outcomes: z.number(),
-  logMs: z.object({ mean: z.number(), variance: z.number() }).nullable(),
-  costUsd: z.number().nullable(),
-  rests: z.object({ untilMs: z.number(), why: z.string() }).nullable(),
-})
-
 export const routingSays = protocol('routing', {
   events: {
     choose: z.object({
-      routes: z.array(routeSays).min(1).max(100),
+      routes: z.array(routeSays).min(1).max(MOST_ROUTES),
       needs: needsSays,
       policy: policySays,
       /** That of the caller; one that was set by `pin` goes before it. */
-      pin: name.optional(),
+      pin: routeName.optional(),
       seed: z.string().max(100),
     }),
-    tell: z.object({ outcomes: z.array(z.object({ route: name, outcome })).max(100) }),
-    pin: z.object({ route: name.nullable() }),
+    tell: z.object({ outcomes: z.array(z.object({ route: routeName, outcome: outcomeSays })).max(MOST_ROUTES) }),
+    pin: z.object({ route: routeName.nullable() }),
     evidence: z.object({}),
   },
   replies: {
-    choose: selection,
-    evidence: z.object({ pinned: name.nullable(), routes: z.record(name, evidence) }),
+    choose: selectionSays,
+    evidence: z.object({ pinned: routeName.nullable(), routes: z.record(routeName, evidenceSays) }),
   },
 })
 

@@ -8,104 +8,103 @@
  * 2. A pinned route is the only one, if no filter stands against it. A pin of a route that nobody declared pins nothing, and is said.
  * 3. Without evidence the price and the order of declaration decide.
  */
-import type { Price } from './budget.ts'
+import { z } from 'zod'
 import { drawnQuality, expectedMs, expectedQuality, noEvidence, type RouteEvidence, resting } from './route-evidence.ts'
 
+export const routeName = z.string().min(1).max(200)
+const flag = z.boolean().optional()
+const names = z.array(routeName).readonly().optional()
+
 /** How a route answers: JSON by a schema, one plain string, a program in a Python worker, a script of a test. */
-export type RouteKind = 'structured' | 'direct' | 'python' | 'mock'
+const kind = z.enum(['structured', 'direct', 'python', 'mock'])
+export type RouteKind = z.infer<typeof kind>
 
-export interface RouteFacts {
-  readonly name: string
-  readonly kind: RouteKind
+export const MOST_ROUTES = 100
+
+export const routeSays = z.object({
+  name: routeName,
+  kind,
   /** @defaultValue all but tools and images */
-  readonly can?:
-    | {
-        readonly tools?: boolean | undefined
-        readonly images?: boolean | undefined
-        readonly stream?: boolean | undefined
-      }
-    | undefined
+  can: z.object({ tools: flag, images: flag, stream: flag }).readonly().optional(),
   /** Of prompt and answer together. @defaultValue any number */
-  readonly contextTokens?: number | undefined
-  readonly price?: Price | undefined
+  contextTokens: z.number().optional(),
+  price: z.object({ inPerMillion: z.number(), outPerMillion: z.number() }).readonly().optional(),
   /** Where data may go: `eu`, `on-premises`. */
-  readonly tags?: readonly string[] | undefined
-}
+  tags: names,
+})
+export type RouteFacts = Readonly<z.infer<typeof routeSays>>
 
-export interface Needs {
-  readonly tools?: boolean | undefined
-  readonly images?: boolean | undefined
-  readonly stream?: boolean | undefined
+export const needsSays = z.object({
+  tools: flag,
+  images: flag,
+  stream: flag,
   /** Estimates. */
-  readonly promptTokens: number
-  readonly answerTokens: number
+  promptTokens: z.number(),
+  answerTokens: z.number(),
   /** All of them. */
-  readonly tags?: readonly string[] | undefined
+  tags: names,
   /** Of these kinds only. @defaultValue all but mocks */
-  readonly kinds?: readonly RouteKind[] | undefined
+  kinds: z.array(kind).readonly().optional(),
   /** What a usual answer of the route may take. */
-  readonly withinMs?: number | undefined
+  withinMs: z.number().optional(),
   /** What the call may cost. */
-  readonly maxUsd?: number | undefined
-}
+  maxUsd: z.number().optional(),
+})
+export type Needs = Readonly<z.infer<typeof needsSays>>
 
-export interface Policy {
+export const policySays = z.object({
   /** `best`: by utility. `escalate`: the cheapest first, the next one when its answer is not good enough. */
-  readonly order: 'best' | 'escalate'
+  order: z.enum(['best', 'escalate']),
   /** Utility that a US dollar costs: 1 is the difference between always right and always wrong. */
-  readonly costWeight: number
+  costWeight: z.number(),
   /** Per second. */
-  readonly latencyWeight: number
+  latencyWeight: z.number(),
   /** `thompson` tries what is little known now and then. */
-  readonly explore: 'never' | 'thompson'
-}
+  explore: z.enum(['never', 'thompson']),
+})
+export type Policy = Readonly<z.infer<typeof policySays>>
 
 export const POLICY: Policy = { order: 'best', costWeight: 10, latencyWeight: 0.01, explore: 'never' }
 /** Of the rules of this file: a decision of another version may not come out the same. */
 export const POLICY_VERSION = 2
 
-export type Filter =
-  | 'kind'
-  | 'tools'
-  | 'images'
-  | 'stream'
-  | 'context'
-  | 'tags'
-  | 'money'
-  | 'time'
-  | 'resting'
-  | 'not pinned'
+const filter = z.enum([
+  ...(['kind', 'tools', 'images', 'stream', 'context', 'tags', 'money', 'time', 'resting', 'not pinned'] as const),
+])
+export type Filter = z.infer<typeof filter>
 
-export interface Candidate {
-  readonly route: string
-  readonly filteredBy?: Filter | undefined
+const candidate = z.object({
+  route: routeName,
+  filteredBy: filter.optional(),
   /** In words, with figures. */
-  readonly why?: string | undefined
+  why: z.string().optional(),
   /** Until it can be asked again, for one that rests. */
-  readonly restsMs?: number | undefined
-  readonly score?: Score | undefined
-}
+  restsMs: z.number().optional(),
+  score: z
+    .object({
+      utility: z.number(),
+      quality: z.number(),
+      costUsd: z.number(),
+      seconds: z.number(),
+      /** Outcomes that it is from. */
+      outcomes: z.number(),
+    })
+    .optional(),
+})
+type Candidate = Readonly<z.infer<typeof candidate>>
 
-export interface Score {
-  readonly utility: number
-  readonly quality: number
-  readonly costUsd: number
-  readonly seconds: number
-  /** Outcomes that it is from. */
-  readonly outcomes: number
-}
-
-export interface Selection {
-  readonly version: number
-  readonly policy: Policy
-  readonly seed: string
-  readonly pinned: string | null
+export const selectionSays = z.object({
+  version: z.number(),
+  policy: policySays,
+  seed: z.string(),
+  pinned: routeName.nullable(),
   /** Pinned by the operator, and none of the routes. */
-  readonly unknownPin?: string | undefined
-  readonly candidates: readonly Candidate[]
+  unknownPin: routeName.optional(),
+  candidates: z.array(candidate).readonly(),
   /** In which they are to be asked; empty when none is left. */
-  readonly order: readonly string[]
-}
+  order: z.array(routeName).readonly(),
+})
+export type Selection = Readonly<z.infer<typeof selectionSays>>
 
 export interface Selecting {
   readonly routes: readonly RouteFacts[]
