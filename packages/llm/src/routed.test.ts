@@ -2,11 +2,13 @@ import {
   type AnyActorDef,
   createSystem,
   defineActor,
+  type EffectRuntime,
   effect,
   memory,
   protocol,
   Subjects,
   type System,
+  Timeout,
 } from '@troupe/core'
 import { decodeRecord, replayAll } from '@troupe/core/replay'
 import { streaming } from '@troupe/resilience'
@@ -14,7 +16,8 @@ import { signature } from '@troupe/signatures'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { ModelError, type ModelRequest } from './model.ts'
-import { type Route, routed } from './routed.ts'
+import { routed } from './routed.ts'
+import type { Route } from './routes.ts'
 import { routings } from './routing.ts'
 import { type Line, scriptedModel } from './scripted-model.ts'
 
@@ -142,6 +145,36 @@ test('routed/3: a routing that cannot be asked costs its evidence, and a second 
   expect(record).toMatchObject({
     'routed.Triage': { unasked: expect.any(String), asked: [{ route: 'only', ended: 'accepted' }] },
   })
+})
+
+test('routed/1: nobody waits for what is told, and what comes of it hurts nobody', async () => {
+  await using system = await systemOf(routings)
+  const { runtime } = system
+  for (const come of [() => new Promise<never>(() => {}), () => Promise.reject(new Timeout('no answer'))]) {
+    const told: unknown[] = []
+    const around: EffectRuntime = {
+      ...{
+        namespace: runtime.namespace,
+        node: runtime.node,
+        servers: [],
+        subjects: runtime.subjects,
+        bus: runtime.bus,
+      },
+      ...{ clock: runtime.clock, entropy: runtime.entropy },
+      shared: (Class, name) => runtime.shared(Class, name),
+      ask: (...args) => {
+        if (args[2].type !== 'tell') return runtime.ask(...args)
+        told.push(args[2])
+        return come()
+      },
+    }
+    const cause = { correlation: 'c', causation: 'c' }
+    const { signal } = new AbortController()
+    const context = { effectId: 'e', attempt: 1, cause, signal, evidence: () => {}, runtime: around }
+    const ask = routed(triage, { routes: [route('a', [good])] })
+    expect(await ask.effect.run(input, context)).toMatchObject({ module: 'email' })
+    expect(told).toMatchObject([{ outcomes: [{ route: 'a', outcome: { kind: 'answered' } }] }])
+  }
 })
 
 test('what a route has learned of its server stays, and a repair lowers its quality where a refused format does not', async () => {

@@ -17,38 +17,19 @@ import {
   InvalidEvent,
   LogicRefused,
   realClock,
-  TroupeError,
 } from '@troupe/core'
 import { watchedForStreams } from '@troupe/resilience'
 import type { Signature } from '@troupe/signatures'
-import { z } from 'zod'
 import { DEFAULT_MAX_TOKENS } from './budget.ts'
 import { CallMeter, MeteredModel } from './call-meter.ts'
-import { type Model, ModelError } from './model.ts'
+import { ModelError } from './model.ts'
 import { answerInWords, isPlain } from './plain-answer.ts'
 import { type PredictOptions, predict } from './predict.ts'
-import { LONGEST_REST_MS, type RouteOutcome } from './route-evidence.ts'
+import type { RouteOutcome } from './route-evidence.ts'
+import { codeOf, outcomeOf } from './route-outcome.ts'
+import { checkDeclared, checkedNeeds, factsOf, type Route } from './routes.ts'
 import { Routing, type Told } from './routing-client.ts'
-import {
-  explain,
-  MOST_ROUTES,
-  type Needs,
-  needsSays,
-  POLICY,
-  type Policy,
-  policySays,
-  type RouteFacts,
-  type RouteKind,
-  routeSays,
-  type Selection,
-} from './select.ts'
-
-/** One way to an answer: a model, or an effect of the same signature, as `pool.predict(signature)` makes one. */
-export type Route<I, O> = Omit<RouteFacts, 'kind'> &
-  (
-    | { readonly model: Model; readonly kind?: 'structured' | 'direct' | 'mock' }
-    | { readonly effect: Effect<I, O>; readonly kind?: 'python' | 'mock' }
-  )
+import { explain, type Needs, POLICY, type Policy, type RouteKind, type Selection } from './select.ts'
 
 export interface RoutedOptions<I, O> extends Omit<PredictOptions<O>, 'model'> {
   /** With names of their own. */
@@ -65,13 +46,16 @@ export interface RoutedOptions<I, O> extends Omit<PredictOptions<O>, 'model'> {
   readonly routing?: string
 }
 
-/** What one route came to, as the effect's record has it. */
-interface Asked {
-  readonly route: string
-  readonly ended: string
+interface Spent {
   readonly calls: number
   readonly ms: number
   readonly costUsd?: number
+}
+
+/** What one route came to, as the effect's record has it. */
+interface Asked extends Spent {
+  readonly route: string
+  readonly ended: string
 }
 
 /** And what follows from it: the answer, the next route, or the end of the search. */
@@ -117,42 +101,32 @@ export function routed<I extends object, O extends object>(
   ): Promise<Came<O>> => {
     const meter = new CallMeter()
     const beganMs = clock.monotonic()
-    const spentNow = () => {
-      const { costUsd } = meter
-      return { ms: clock.monotonic() - beganMs, ...(costUsd !== undefined && { costUsd }) }
+    const spend = (): Spent => {
+      const { calls, costUsd } = meter
+      return { calls, ms: clock.monotonic() - beganMs, ...(costUsd !== undefined && { costUsd }) }
     }
-    const as = (ended: string, spent: ReturnType<typeof spentNow>): Asked => {
-      return { route, ended, calls: meter.calls, ...spent, ms: Math.round(spent.ms) }
-    }
+    const next = () => (streamed() ? 'end' : 'next')
 
     let value: O
     try {
       value = await run(input, context, meter)
     } catch (error) {
-      const spent = spentNow()
-      const asked = as(codeOf(error), spent)
-      if (context.signal.aborted || error instanceof InvalidEvent) return { kind: 'end', asked, error }
-      return { kind: streamed() ? 'end' : 'next', asked, outcome: outcomeOf(error, spent), error }
+      const spent = spend()
+      const failed = { asked: asAsked(route, codeOf(error), spent), error }
+      if (context.signal.aborted || error instanceof InvalidEvent) return { kind: 'end', ...failed }
+      return { kind: next(), ...failed, outcome: outcomeOf(error, timed(spent)) }
     }
 
-    const spent = spentNow()
-    let good: ReturnType<typeof judge>
+    const spent = spend()
     try {
-      good = judge(value, input, meter.answers)
+      const good = judge(value, input, meter.answers)
+      const outcome: RouteOutcome = { kind: 'answered', quality: good === 'not accepted' ? 0 : good, ...timed(spent) }
+      if (good !== 'not accepted') return { kind: 'answer', asked: asAsked(route, 'accepted', spent), outcome, value }
+      const error = new ModelError('ResultRefused', `${name}: the answer of route '${route}' was not accepted`)
+      return { kind: next(), asked: asAsked(route, good, spent), outcome, error }
     } catch (error) {
-      return { kind: 'end', asked: as('not judged', spent), error }
+      return { kind: 'end', asked: asAsked(route, 'not judged', spent), error }
     }
-    if (good !== 'not accepted') {
-      return {
-        kind: 'answer',
-        asked: as('accepted', spent),
-        outcome: { kind: 'answered', quality: good, ...spent },
-        value,
-      }
-    }
-    const error = new ModelError('ResultRefused', `${name}: the answer of route '${route}' was not accepted`)
-    const outcome: RouteOutcome = { kind: 'answered', quality: 0, ...spent }
-    return { kind: streamed() ? 'end' : 'next', asked: as(good, spent), outcome, error }
   }
 
   return effect(name, 'idempotent', async (input: I, context) => {
@@ -186,6 +160,14 @@ export function routed<I extends object, O extends object>(
   })
 }
 
+function asAsked(route: string, ended: string, spent: Spent): Asked {
+  return { route, ended, ...spent, ms: Math.round(spent.ms) }
+}
+
+function timed({ calls: _, ...spent }: Spent): Omit<Spent, 'calls'> {
+  return spent
+}
+
 function runOf<I extends object, O extends object>(
   signature: Signature<I, O>,
   route: Route<I, O>,
@@ -206,30 +188,6 @@ const BYTES_PER_TOKEN = 4
 /** What a prompt has besides its input. */
 const PROMPT_TOKENS = 300
 
-/** Codes of refusals that hold for every call: the route rests. */
-const RESTS = new Set(['RateLimited', 'Busy', 'BreakerOpen', 'BudgetExceeded', 'QuotaExhausted'])
-/** Codes of what one input came to: the route may be as good as ever for the others. */
-const OF_THE_INPUT = new Set([
-  ...['ContextTooLong', 'InvalidRequest', 'Unsupported', 'MessageTooLarge', 'NotSerializable', 'InvalidArguments'],
-])
-
-/** @returns undefined for what says nothing about the route */
-function outcomeOf(
-  error: unknown,
-  spent: { readonly ms: number; readonly costUsd?: number },
-): RouteOutcome | undefined {
-  const code = codeOf(error)
-  if (OF_THE_INPUT.has(code)) return undefined
-  if (!(error instanceof TroupeError) || !RESTS.has(code)) return { kind: 'failed', code, ...spent }
-  const { retryAfterMs } = error.details
-  const asked = typeof retryAfterMs === 'number' && retryAfterMs >= 0
-  return { kind: 'refused', code, ...(asked && { retryAfterMs: Math.min(retryAfterMs, LONGEST_REST_MS) }) }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof TroupeError ? error.code : error instanceof Error ? error.name : typeof error
-}
-
 function noRoute(name: string, selection: Selection): ModelError {
   const rests = selection.candidates.map(({ restsMs }) => restsMs).filter((ms) => ms !== undefined)
   const text = `${name}: no route is left\n${explain(selection)}`
@@ -241,52 +199,4 @@ function noRoute(name: string, selection: Selection): ModelError {
 
 function promptTokens(input: object): number {
   return PROMPT_TOKENS + Math.ceil(Buffer.byteLength(JSON.stringify(input)) / BYTES_PER_TOKEN)
-}
-
-function factsOf<I, O>(route: Route<I, O>, usual: RouteKind): RouteFacts {
-  const { name, can, contextTokens, price, tags, kind = 'effect' in route ? 'python' : usual } = route
-  return {
-    name,
-    kind,
-    ...(can && { can }),
-    ...(isLimit(contextTokens) && { contextTokens }),
-    ...(price && { price }),
-    ...(tags && { tags }),
-  }
-}
-
-/** Without an end is as good as not given. */
-function isLimit(value: number | undefined): value is number {
-  return value !== undefined && value !== Number.POSITIVE_INFINITY
-}
-
-/** @throws InvalidEvent */
-function checkedNeeds(name: string, { withinMs, maxUsd, ...needs }: Needs): Needs {
-  const limits = { ...(isLimit(withinMs) && { withinMs }), ...(isLimit(maxUsd) && { maxUsd }) }
-  const result = needsSays.safeParse({ ...needs, ...limits })
-  if (result.success) return result.data
-  throw new InvalidEvent(`what ${name} needs cannot be: ${z.prettifyError(result.error)}`)
-}
-
-/** @throws LogicRefused */
-function checkDeclared(
-  name: string,
-  {
-    facts,
-    policy,
-    pin,
-  }: { readonly facts: readonly RouteFacts[]; readonly policy: Policy; readonly pin?: string | undefined },
-): void {
-  const names = new Set(facts.map((route) => route.name))
-  if (facts.length === 0) throw new LogicRefused(`${name} has no routes`)
-  if (facts.length > MOST_ROUTES) throw new LogicRefused(`${name} has ${facts.length} routes of at most ${MOST_ROUTES}`)
-  if (names.size < facts.length) throw new LogicRefused(`${name}: two routes have the same name`)
-  if (pin !== undefined && !names.has(pin)) throw new LogicRefused(`${name}: '${pin}' is pinned and no route`)
-  for (const route of facts) {
-    if (route.name in {}) throw new LogicRefused(`${name}: a route cannot have the name '${route.name}'`)
-    const result = routeSays.safeParse(route)
-    if (!result.success) throw new LogicRefused(`${name}: route '${route.name}': ${z.prettifyError(result.error)}`)
-  }
-  const result = policySays.safeParse(policy)
-  if (!result.success) throw new LogicRefused(`${name}: its policy: ${z.prettifyError(result.error)}`)
 }
