@@ -5,7 +5,7 @@
  * 2. One that has not answered in time is not asked by this node again for `SILENT_MS`: it may not be served at all.
  * 3. Nobody waits for what is told. It is sent, also to an owner that was silent; what is not heard is one outcome less to judge by.
  */
-import { type Clock, type EffectContext, type Shared, TroupeError } from '@troupe/core'
+import { addressOf, type Clock, type EffectContext, type Shared, TroupeError } from '@troupe/core'
 import type { RouteOutcome } from './route-evidence.ts'
 import { routingSays } from './routing.ts'
 import { type Needs, type Policy, type RouteFacts, type Selection, select } from './select.ts'
@@ -35,7 +35,9 @@ export interface Told {
 export class Routing {
   readonly #o: RoutingOptions
 
+  /** @throws InvalidAddress */
   constructor(options: RoutingOptions) {
+    addressOf(routingSays.type, options.name)
     this.#o = options
   }
 
@@ -63,10 +65,13 @@ export class Routing {
     }
   }
 
-  tell(outcomes: readonly Told[], { runtime, cause }: EffectContext): void {
-    if (runtime === undefined || outcomes.length === 0) return
+  tell(outcomes: readonly Told[], context: EffectContext): void {
+    if (outcomes.length > 0) this.#send(outcomes, context).catch(() => {})
+  }
+
+  async #send(outcomes: readonly Told[], { runtime, cause }: EffectContext): Promise<void> {
     const event = { type: 'tell', outcomes }
-    runtime.ask(routingSays, this.#o.name, event, { timeoutMs: TELL_MS, cause }).catch(() => {})
+    await runtime?.ask(routingSays, this.#o.name, event, { timeoutMs: TELL_MS, cause })
   }
 }
 
