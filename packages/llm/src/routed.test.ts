@@ -213,6 +213,9 @@ test('routed/6: what a function of the caller throws ends the effect, and no oth
     await expect(system.run(routed(triage, { routes, ...more }), input)).rejects.toThrow('a bug')
     expect(routes.map(({ asked }) => asked.length)).toEqual(['needs' in more ? 0 : 1, 0])
   }
+  const routes = [route('a', [{ stream: [good] }]), route('b', [good])]
+  await expect(system.run(routed(triage, { routes, onPartial: thrown }), input)).rejects.toThrow('a bug')
+  expect(routes.map(({ asked }) => asked.length)).toEqual([1, 0])
   const none = routed(triage, { routes: [route('a', [good])], quality: () => Number.NaN })
   await expect(system.run(none, input)).rejects.toThrow(/quality of an answer is NaN/)
   expect((await evidenceOf(system)).routes).toEqual({})

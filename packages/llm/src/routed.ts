@@ -7,7 +7,7 @@
  * 3. A routing that cannot be asked costs nothing but its evidence: the routes are asked as without any.
  * 4. A model is asked for JSON by the signature's schema, or in words where the signature has one plain string to answer.
  * 5. The selection and what each route came to are in the effect's record.
- * 6. What `needs`, `accept` and `quality` throw ends the effect, and is no failure of a route.
+ * 6. What `needs`, `accept`, `quality` and `onPartial` throw ends the effect, and is no failure of a route.
  */
 import {
   type Clock,
@@ -70,16 +70,27 @@ export function routed<I extends object, O extends object>(
   signature: Signature<I, O>,
   options: RoutedOptions<I, O>,
 ): Effect<I, O> {
-  const { routes, policy: given, pin, needs, accept, quality, routing, ...asking } = options
+  const { routes, policy: given, pin, needs, accept, quality, routing, onPartial, ...others } = options
   const name = `routed.${signature.spec.name}`
   const usual = isPlain(signature.spec) === undefined ? 'structured' : 'direct'
   const facts = routes.map((route) => factsOf(route, usual))
   const policy: Policy = { ...POLICY, ...given }
   checkDeclared(name, { facts, policy, pin })
-  if (asking.maxRepairs !== undefined && routes.every((route, n) => 'effect' in route || facts[n]?.kind === 'direct')) {
+  if (others.maxRepairs !== undefined && routes.every((route, n) => 'effect' in route || facts[n]?.kind === 'direct')) {
     throw new LogicRefused(`${name}: maxRepairs is for answers in JSON, and none of its routes gives one`)
   }
   const owner = new Routing({ name: routing ?? signature.hash, routes: facts, policy, pin })
+  /** What `onPartial` threw: no fault of the route that it heard. */
+  const ofListener = new WeakSet<Error>()
+  const hear: typeof onPartial = (value, context) => {
+    try {
+      onPartial?.(value, context)
+    } catch (error) {
+      if (error instanceof Error) ofListener.add(error)
+      throw error
+    }
+  }
+  const asking = { ...others, ...(onPartial && { onPartial: hear }) }
   // Made once: what a route has learned of its server, its next call begins with.
   const runs = new Map(routes.map((route, n) => [route.name, runOf(signature, route, facts[n]?.kind, asking)]))
 
@@ -113,7 +124,8 @@ export function routed<I extends object, O extends object>(
     } catch (error) {
       const spent = spend()
       const failed = { asked: asAsked(route, codeOf(error), spent), error }
-      if (context.signal.aborted || error instanceof InvalidEvent) return { kind: 'end', ...failed }
+      const isOfCaller = error instanceof InvalidEvent || (error instanceof Error && ofListener.has(error))
+      if (context.signal.aborted || isOfCaller) return { kind: 'end', ...failed }
       return { kind: next(), ...failed, outcome: outcomeOf(error, timed(spent)) }
     }
 
@@ -131,7 +143,7 @@ export function routed<I extends object, O extends object>(
 
   return effect(name, 'idempotent', async (input: I, context) => {
     const clock = context.runtime?.clock ?? realClock()
-    const usually = { promptTokens: promptTokens(input), answerTokens: asking.maxTokens ?? DEFAULT_MAX_TOKENS }
+    const usually = { promptTokens: promptTokens(input), answerTokens: others.maxTokens ?? DEFAULT_MAX_TOKENS }
     const chosen = await owner.choose(checkedNeeds(name, { ...usually, ...needs?.(input) }), context, clock)
     const asked: Asked[] = []
     const record = () => context.evidence({ [name]: { ...chosen, asked: [...asked] } })
