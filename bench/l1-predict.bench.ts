@@ -6,9 +6,9 @@
  * `npm install --no-save --ignore-scripts @ax-llm/ax`
  */
 import { createServer } from 'node:http'
-import type { EffectContext } from '@troupe/core'
 import { openAiCompatible, predict } from '@troupe/llm'
 import { signature } from '@troupe/signatures'
+import { bareContext } from './effect-context.ts'
 import { interleave, latency, type Row } from './harness.ts'
 
 const CALLS = 400
@@ -85,14 +85,7 @@ function bare(url: string, body: string): () => Promise<void> {
   }
 }
 
-const context: EffectContext = {
-  effectId: 'e',
-  signal: new AbortController().signal,
-  attempt: 1,
-  cause: { correlation: 'c', causation: 'c' },
-  evidence: () => {},
-  runtime: undefined,
-}
+const context = bareContext()
 
 const added: Row = {
   row: 'L1 predict',

@@ -1,6 +1,7 @@
 /** R1, R2: what a limit and a protected effect add to a call that has nothing to wait for. The baseline is the bound of the target. */
-import { type EffectContext, effect, realClock } from '@troupe/core'
+import { effect, realClock } from '@troupe/core'
 import { Limiter, protect } from '@troupe/resilience'
+import { bareContext } from './effect-context.ts'
 import { interleave, type Row } from './harness.ts'
 
 const TAKES = 500_000
@@ -72,14 +73,7 @@ const added: Row = {
       retry: {},
       fallback: [{ to: bare }],
     })
-    const context: EffectContext = {
-      effectId: 'e',
-      signal: new AbortController().signal,
-      attempt: 1,
-      cause: { correlation: 'c', causation: 'c' },
-      evidence: () => {},
-      runtime: undefined,
-    }
+    const context = bareContext()
     return interleave(
       rounds,
       async () =>

@@ -48,6 +48,7 @@ test('@troupe/core', () => {
     'seededEntropy',
     'shardOf',
     'splitAddress',
+    'stepTime',
     'storedKeys',
     'supervisor',
     'toWire',

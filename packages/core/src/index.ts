@@ -56,6 +56,7 @@ export type { AnyEffect, RunOptions } from './run.ts'
 export type { AskOptions, Cause, EffectRuntime, Shared } from './runtime.ts'
 export { type AnySchema, type In, type Out, parse, type Schemas } from './schema.ts'
 export type { JournalRecord, Step, StepId } from './step.ts'
+export { stepTime } from './step-time.ts'
 export type { Decision } from './supervision.ts'
 export {
   type ChildStatus,

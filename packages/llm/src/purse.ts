@@ -9,7 +9,7 @@
  * 3. Who raises the limit goes on; a spent purse stays spent.
  * 4. No answer waits longer than `SETTLE_MS` for its settlement, and no failure waits for it. It is told all the same.
  */
-import { defineActor, type EffectRuntime, protocol, TroupeError } from '@troupe/core'
+import { defineActor, type EffectRuntime, protocol, stepTime, TroupeError } from '@troupe/core'
 import { retry } from '@troupe/resilience'
 import { assign, setup } from 'xstate'
 import { z } from 'zod'
@@ -70,11 +70,6 @@ const says = protocol('purse', {
 interface PurseContext {
   readonly book: PurseBook
   readonly holding: Holding
-}
-
-/** While a step runs this is the step's recorded time, not the machine's clock. */
-function stepTime(): number {
-  return Date.now()
 }
 
 /** The owners of purses, to be served by the cluster's nodes. */

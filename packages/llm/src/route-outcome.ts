@@ -1,5 +1,6 @@
 /** What an error says about the route that it came from. Pure. */
 import { TroupeError } from '@troupe/core'
+import { codeOf } from '@troupe/resilience'
 import { LONGEST_REST_MS, type RouteOutcome } from './route-evidence.ts'
 
 /** Codes of refusals that hold for every call: the route rests. */
@@ -20,8 +21,4 @@ export function outcomeOf(
   const { retryAfterMs } = error.details
   const asked = typeof retryAfterMs === 'number' && retryAfterMs >= 0
   return { kind: 'refused', code, ...(asked && { retryAfterMs: Math.min(retryAfterMs, LONGEST_REST_MS) }) }
-}
-
-export function codeOf(error: unknown): string {
-  return error instanceof TroupeError ? error.code : error instanceof Error ? error.name : typeof error
 }

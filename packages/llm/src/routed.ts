@@ -18,7 +18,7 @@ import {
   LogicRefused,
   realClock,
 } from '@troupe/core'
-import { watchedForStreams } from '@troupe/resilience'
+import { codeOf, watchedForStreams } from '@troupe/resilience'
 import type { Signature } from '@troupe/signatures'
 import { DEFAULT_MAX_TOKENS } from './budget.ts'
 import { CallMeter, MeteredModel } from './call-meter.ts'
@@ -26,7 +26,7 @@ import { ModelError } from './model.ts'
 import { answerInWords, isPlain } from './plain-answer.ts'
 import { type PredictOptions, predict } from './predict.ts'
 import type { RouteOutcome } from './route-evidence.ts'
-import { codeOf, outcomeOf } from './route-outcome.ts'
+import { outcomeOf } from './route-outcome.ts'
 import { checkDeclared, checkedNeeds, factsOf, type Route } from './routes.ts'
 import { Routing, type Told } from './routing-client.ts'
 import { explain, type Needs, POLICY, type Policy, type RouteKind, type Selection } from './select.ts'

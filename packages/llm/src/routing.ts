@@ -4,7 +4,7 @@
  * 1. Every choice is a step in its log, with candidates, filters, scores, policy and seed; `select` makes it again from the same state.
  * 2. A pin holds for all nodes until it is taken away, wherever it names one of the routes.
  */
-import { defineActor, protocol } from '@troupe/core'
+import { defineActor, protocol, stepTime } from '@troupe/core'
 import { assign, setup } from 'xstate'
 import { z } from 'zod'
 import { evidenceSays, noEvidence, observe, outcomeSays, type RouteEvidence } from './route-evidence.ts'
@@ -36,11 +36,6 @@ export const routingSays = protocol('routing', {
 interface RoutingContext {
   readonly pinned: string | null
   readonly evidence: { readonly [route: string]: RouteEvidence }
-}
-
-/** While a step runs this is the step's recorded time, not the machine's clock. */
-function stepTime(): number {
-  return Date.now()
 }
 
 const machine = setup({ types: routingSays.types<RoutingContext>() }).createMachine({

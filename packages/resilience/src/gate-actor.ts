@@ -5,7 +5,7 @@
  *    twice, nothing bursts, and nobody has to begin with empty buckets.
  * 2. All decisions are those of `gate-book.ts`. Whoever hosts it says so before it hears anybody else, which keeps its time its own.
  */
-import { defineActor, resource } from '@troupe/core'
+import { defineActor, resource, stepTime } from '@troupe/core'
 import { assign, setup } from 'xstate'
 import { drawn, emptyBook, type GateBook, hosted, reopened, reported, statusOf } from './gate-book.ts'
 import { type Drawn, gateSays } from './gate-protocol.ts'
@@ -18,11 +18,6 @@ interface GateContext {
   /** To whoever asked last. */
   readonly answer: Drawn
   readonly closedMs: number
-}
-
-/** While a step runs this is the step's recorded time, not the machine's clock. */
-function stepTime(): number {
-  return Date.now()
 }
 
 const gateLogic = setup({

@@ -15,6 +15,7 @@ test('the package exports these names and no others', () => {
     'LimitReached',
     'Limiter',
     'breakerMachine',
+    'codeOf',
     'countsAsFailure',
     'decideRetry',
     'fallback',

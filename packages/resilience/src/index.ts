@@ -2,7 +2,7 @@ export { Breaker, type BreakerOptions, type BreakerState, countsAsFailure, type 
 export { type BreakerEvent, type BreakerTimes, breakerMachine } from './breaker-machine.ts'
 export type { Cost, Limits, Outlook, Told, ToldLimit } from './buckets.ts'
 export { Bulkhead, type BulkheadOptions } from './bulkhead.ts'
-export { BreakerOpen, Busy, CostRefused, LimitReached } from './errors.ts'
+export { BreakerOpen, Busy, CostRefused, codeOf, LimitReached } from './errors.ts'
 export { type Answered, type Branch, fallback } from './fallback.ts'
 export { Gate, type GateOptions, gate } from './gate.ts'
 export { gates } from './gate-actor.ts'

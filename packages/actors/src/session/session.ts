@@ -5,7 +5,7 @@
  * 2. After a crash a running job goes on as its effect's class says; the open `run` is answered by the next node.
  * 3. Times are those of the recorded steps, so a replay gives the same metrics.
  */
-import { defineActor, LogicRefused } from '@troupe/core'
+import { defineActor, LogicRefused, stepTime } from '@troupe/core'
 import { assign, enqueueActions, setup } from 'xstate'
 import { begin, end, executionOf, newSession, nextId, type SessionState, statusOf } from './executions.ts'
 import { type AnyEffect, type JobEnded, jobMachine } from './job-machine.ts'
@@ -55,9 +55,4 @@ export function session({ jobs }: SessionSpec) {
     },
   })
   return defineActor(says, { logic })
-}
-
-/** While a step runs this is the step's recorded time, not the machine's clock. */
-function stepTime(): number {
-  return Date.now()
 }
